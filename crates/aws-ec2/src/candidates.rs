@@ -82,6 +82,27 @@ impl Ec2 {
         Ok(found.into_iter().collect())
     }
 
+    /// Returns which of these names are those of SSH key pairs of the account and Region.
+    ///
+    /// # Errors
+    /// [`AwsError`] if EC2 refuses the call or does not answer.
+    pub async fn key_pairs(&self, names: &BTreeSet<String>) -> Result<BTreeSet<String>, AwsError> {
+        let mut found = BTreeSet::new();
+        for values in chunks(Some(names)).into_iter().flatten() {
+            let request = self
+                .client
+                .describe_key_pairs()
+                .filters(filter("key-name", &values));
+            let answer = request.send().await;
+            let answer = answer.map_err(|e| AwsError::new(actions::KEY_PAIRS, "AWS::EC2::KeyPair", e))?;
+            let pairs = answer.key_pairs().iter();
+            // A filter has wildcards, and a name may have `*` in it.
+            let named = pairs.filter_map(|pair| owned(pair.key_name()));
+            found.extend(named.filter(|name| names.contains(name)));
+        }
+        Ok(found)
+    }
+
     async fn tables(&self, vpcs: &BTreeSet<String>) -> Result<Vec<types::RouteTable>, AwsError> {
         let mut found = Vec::new();
         for values in chunks(Some(vpcs)).into_iter().flatten() {

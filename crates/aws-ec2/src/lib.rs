@@ -1,5 +1,5 @@
 //! The adapter for Amazon EC2: reads networks, launch templates and volumes as descriptions, networks of the recovery
-//! environment as candidates for their counterparts, and Availability Zones.
+//! environment as candidates for their counterparts, SSH key pairs, and Availability Zones.
 //!
 //! `aws-sdk-ec2` takes minutes and gigabytes to compile, so it is a dependency of this crate alone. This crate must not
 //! depend on another adapter but `lifeboat-aws`.
@@ -60,8 +60,12 @@ pub mod actions {
     /// The action that [`crate::Ec2::zones`] needs, on the recovery side.
     pub const AVAILABILITY_ZONES: &str = "ec2:DescribeAvailabilityZones";
 
+    /// The action that [`crate::Ec2::key_pairs`] needs, on the recovery side.
+    pub const KEY_PAIRS: &str = "ec2:DescribeKeyPairs";
+
     /// The actions that the look-up of candidates needs, on the recovery side.
     pub const CANDIDATES: &[&str] = &[
+        KEY_PAIRS,
         VPCS.name(),
         SUBNETS.name(),
         ROUTE_TABLES.name(),

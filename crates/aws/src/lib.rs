@@ -24,6 +24,7 @@ pub mod eks;
 mod failure;
 #[cfg(feature = "invoke")]
 mod function;
+pub mod json;
 pub mod kms;
 pub mod metrics;
 pub mod names;

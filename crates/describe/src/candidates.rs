@@ -1,7 +1,8 @@
 //! What exists in the recovery environment and may take the place of a resource of the primary.
 //!
 //! Only what can be a counterpart is looked up: the VPCs of the Region and what belongs to those that are adopted; roles,
-//! policies, instance profiles, repositories and keys by their names; file systems. What the user has mapped is looked up
+//! policies, instance profiles, repositories and keys by their names; file systems, and replicas of those of the primary;
+//! SSH key pairs of nodes. What the user has mapped is looked up
 //! as well, so that a mapping to something that does not exist is found before anything is built.
 
 use std::collections::BTreeSet;
@@ -9,7 +10,7 @@ use std::collections::BTreeSet;
 use lifeboat_aws::reads::Reads;
 use lifeboat_aws::{AwsContext, AwsError};
 use lifeboat_aws_ec2::Ec2;
-use lifeboat_infrastructure::{CandidateKind, Descriptions, RecoveryFacts, adoptions};
+use lifeboat_infrastructure::{CandidateKind, Descriptions, RecoveryFacts, adoptions, replicas};
 use lifeboat_model::SharedStack;
 
 use crate::ecr::Ecr;
@@ -20,9 +21,11 @@ mod identity;
 mod storage;
 
 /// Looks up the candidates for the stacks that adopt ([`RecoveryFacts::adopt_existing`]) and what the user has mapped, in
-/// the account and Region of the context. Sets [`RecoveryFacts::candidates`] and [`RecoveryFacts::existing`].
+/// the account and Region of the context. Sets [`RecoveryFacts::candidates`], [`RecoveryFacts::existing`],
+/// [`RecoveryFacts::images`] and [`RecoveryFacts::key_pairs`].
 ///
-/// Nothing but what no stack builds ([`unbuilt`]) is looked up if no stack adopts and nothing is mapped.
+/// Nothing but what no stack builds ([`unbuilt`]), images, SSH key pairs and replicas of file systems is looked up if no
+/// stack adopts and nothing is mapped.
 ///
 /// # Errors
 /// [`AwsError`] if a service refuses a call or does not answer: what is not seen would be built a second time.
@@ -43,7 +46,9 @@ pub async fn candidates(
     let reads = Reads::new();
     let ecr = Ecr::new(context, &reads, &place);
     facts.images = Some(ecr.existing(&descriptions.images).await?);
-    if facts.adopt_existing.is_empty() && facts.adopted.is_empty() {
+    key_pairs(context, descriptions, facts).await?;
+    let is_replicated = replicas(descriptions, facts).next().is_some();
+    if facts.adopt_existing.is_empty() && facts.adopted.is_empty() && !is_replicated {
         return Ok(());
     }
     network(context, descriptions, facts).await?;
@@ -52,6 +57,20 @@ pub async fn candidates(
     facts.candidates.sort();
     facts.candidates.dedup();
     facts.existing = Some(existing(descriptions, facts, &place));
+    Ok(())
+}
+
+/// Looks up the SSH key pairs of nodes. EC2 would refuse the nodes, long after everything else was built.
+async fn key_pairs(
+    context: &AwsContext,
+    descriptions: &Descriptions,
+    facts: &mut RecoveryFacts,
+) -> Result<(), AwsError> {
+    let own = descriptions.key_pairs();
+    let mapped = facts.adopted.iter().filter(|one| own.contains(one.from.as_str()));
+    let mapped: BTreeSet<String> = mapped.map(|one| one.to.clone()).collect();
+    let names = own.into_iter().map(str::to_owned).chain(mapped).collect();
+    facts.key_pairs = Some(Ec2::new(context).key_pairs(&names).await?);
     Ok(())
 }
 
@@ -105,11 +124,15 @@ fn existing(descriptions: &Descriptions, facts: &RecoveryFacts, place: &Place) -
             .iter()
             .any(|subnet| subnet.availability_zone == from)
     };
+    let key_pairs = descriptions.key_pairs();
     let is_found = |to: &str| facts.candidates.iter().any(|one| one.id == to);
     let all = facts.adopted.iter().filter(|adoption| {
         let to = adoption.to.as_str();
         if is_zone(&adoption.from) {
             return facts.zones.iter().any(|zone| zone.name == to);
+        }
+        if key_pairs.contains(adoption.from.as_str()) {
+            return (facts.key_pairs.as_ref()).is_some_and(|there| there.contains(to));
         }
         kind_of(to, place).is_none() || is_found(to)
     });

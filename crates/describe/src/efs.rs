@@ -249,7 +249,7 @@ fn lifecycle(from: &types::LifecyclePolicy) -> FileSystemLifecycle {
     }
 }
 
-fn access_point(from: &types::AccessPointDescription) -> Option<AccessPoint> {
+pub(crate) fn access_point(from: &types::AccessPointDescription) -> Option<AccessPoint> {
     let user = from.posix_user().and_then(|user| {
         let further = user.secondary_gids().iter();
         Some(PosixUser {

@@ -7,14 +7,17 @@ use aws_sdk_iam::types;
 use futures::FutureExt as _;
 use lifeboat_aws::reads::{Answer, Reads};
 use lifeboat_aws::{AwsContext, AwsError};
-use lifeboat_infrastructure::description::iam::{InstanceProfile, ManagedPolicy, OidcProvider, Role};
+use lifeboat_infrastructure::description::iam::{
+    InstanceProfile, ManagedPolicy, OidcProvider, Role, permission_set,
+};
 use lifeboat_infrastructure::description::{Hidden, PolicyDocument, Tags};
+use lifeboat_infrastructure::{Candidate, CandidateKind};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use crate::actions;
 use crate::parallel::each;
 use crate::place::Place;
+use crate::{actions, unbuilt};
 
 /// The error code of IAM for what does not exist.
 const ABSENT: &str = "NoSuchEntity";
@@ -186,6 +189,32 @@ impl<'a> Iam<'a> {
             arn,
         }))
     }
+}
+
+/// The path of the roles of IAM Identity Center. Below it is the Region of its identity source, if that is not us-east-1
+/// (<https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html>).
+const IDENTITY_CENTER: &str = "/aws-reserved/sso.amazonaws.com/";
+
+/// Returns the roles of IAM Identity Center of an account as candidates, sorted by permission set.
+///
+/// # Errors
+/// [`AwsError`] if IAM refuses the call or does not answer.
+pub(crate) async fn candidates(context: &AwsContext) -> Result<Vec<Candidate>, AwsError> {
+    let client = Client::new(context.sdk_config());
+    let request = client.list_roles().path_prefix(IDENTITY_CENTER);
+    let pages = request.into_paginator().items().send().try_collect();
+    let action = unbuilt::LIST_ROLES.name();
+    let roles: Vec<types::Role> =
+        (pages.await).map_err(|error| AwsError::new(action, "AWS::IAM::Role", error))?;
+    let named = roles.iter().filter_map(|role| {
+        Some(Candidate {
+            name: Some(permission_set(role.role_name())?.to_owned()),
+            ..Candidate::new(CandidateKind::PermissionSetRole, role.arn())
+        })
+    });
+    let mut found: Vec<Candidate> = named.collect();
+    found.sort();
+    Ok(found)
 }
 
 /// Parses a policy, which IAM encodes as in a URL (RFC 3986).

@@ -35,6 +35,7 @@ mod s3;
 #[cfg(test)]
 mod testing;
 pub mod unbuilt;
+mod waf;
 mod walk;
 mod wanted;
 

@@ -10,8 +10,10 @@ use lifeboat_infrastructure::Descriptions;
 use lifeboat_infrastructure::description::Missing;
 use lifeboat_infrastructure::description::cluster::Cluster;
 use lifeboat_infrastructure::description::data::{Bucket, Secret, Snapshot};
+use lifeboat_infrastructure::description::iam::permission_set;
 use lifeboat_infrastructure::description::load_balancing::WebAcl;
 use lifeboat_infrastructure::description::storage::Image;
+use serde_json::Value;
 
 use crate::acm::Acm;
 use crate::ecr::Ecr;
@@ -71,6 +73,7 @@ impl Walk<'_> {
         self.identities(&mut out).await?;
         self.load_balancing(&mut out).await?;
         self.storage(&mut out).await?;
+        self.permission_sets(&mut out).await?;
         Ok(out)
     }
 
@@ -101,6 +104,10 @@ impl Walk<'_> {
         out.security_groups = network.security_groups;
         out.vpc_endpoints = network.vpc_endpoints;
         out.prefix_lists = network.prefix_lists;
+        // What they select is in the VPC of the cluster, of which all is described.
+        let mentions = &self.wanted.mentions;
+        out.subnet_filters = mentions.subnet_filters.iter().cloned().collect();
+        out.security_group_filters = mentions.security_group_filters.iter().cloned().collect();
         Ok(())
     }
 
@@ -139,7 +146,9 @@ impl Walk<'_> {
             out.roles.push(one.role);
         }
         out.instance_profiles = iam.instance_profiles(profiles).await?;
-        let policies = out.roles.iter().flat_map(|role| {
+        // The policies of a role that AWS makes come with it.
+        let made = out.roles.iter().filter(|role| !role.is_reserved());
+        let policies = made.flat_map(|role| {
             let boundary = role.permissions_boundary.iter();
             role.attached_policies.iter().chain(boundary).cloned()
         });
@@ -152,6 +161,26 @@ impl Walk<'_> {
         let named = trusts.flat_map(federated);
         providers.extend(named.filter(|arn| self.place.iam_resource(arn).is_some()));
         out.oidc_providers = iam.oidc_providers(providers).await?;
+        Ok(())
+    }
+
+    /// Reads the roles of IAM Identity Center that policies name: trust policies, those of keys, repositories, file systems.
+    async fn permission_sets(&self, out: &mut Descriptions) -> Result<(), AwsError> {
+        let known: BTreeSet<&str> = out.roles.iter().map(|role| role.role_name.as_str()).collect();
+        let mut names = BTreeSet::new();
+        each_text(&serde_json::json!(out), &mut |text| {
+            for word in text.split(|c: char| c.is_whitespace() || "\"',;()[]{}".contains(c)) {
+                let name = self
+                    .place
+                    .role_name(word)
+                    .filter(|name| permission_set(name).is_some());
+                names.extend(name.filter(|name| !known.contains(name)).map(str::to_owned));
+            }
+        });
+        let iam = Iam::new(self.context, self.reads, self.place);
+        out.roles
+            .extend(iam.roles(names).await?.into_iter().map(|found| found.role));
+        out.roles.sort_by(|a, b| a.arn.cmp(&b.arn));
         Ok(())
     }
 
@@ -185,6 +214,16 @@ impl Walk<'_> {
         let kms = Kms::new(self.context, self.reads, self.place);
         out.keys = kms.keys(keys(out)).await?;
         Ok(())
+    }
+}
+
+/// Calls `visit` for each text in a value.
+fn each_text(value: &Value, visit: &mut dyn FnMut(&str)) {
+    match value {
+        Value::String(text) => visit(text),
+        Value::Array(items) => items.iter().for_each(|item| each_text(item, visit)),
+        Value::Object(fields) => fields.values().for_each(|value| each_text(value, visit)),
+        _ => {}
     }
 }
 

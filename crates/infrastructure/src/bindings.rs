@@ -16,6 +16,7 @@ use crate::description::{Descriptions, Tags};
 use crate::facts::RecoveryFacts;
 use crate::finding::Findings;
 use crate::names::{self, LONGEST_POLICY_NAME, LONGEST_ROLE_NAME, logical_ids};
+use crate::selectors;
 use crate::stack::Stack;
 use crate::template::{attribute, reference};
 use crate::zones;
@@ -309,7 +310,12 @@ impl<'a> Bindings<'a> {
                 self.known(Kind::Role, &role.role_name, name);
                 continue;
             }
-            if role.path.starts_with("/aws-service-role/") {
+            if role.is_reserved() {
+                // IAM is global: in one account the role is the same.
+                if role.permission_set().is_some() && all.account == facts.account {
+                    self.known(Kind::Arn, &role.arn, &role.arn);
+                    self.known(Kind::Role, &role.role_name, &role.role_name);
+                }
                 continue;
             }
             self.known(
@@ -523,6 +529,9 @@ impl<'a> Bindings<'a> {
             if let Some(kind) = kind_of(from).or(is_bucket.then_some(Kind::Bucket)) {
                 self.known(kind, from, to);
             }
+        }
+        for (kind, from, to) in selectors::names(self.descriptions, self.facts, &self.adopted) {
+            self.known(kind, &from, to);
         }
     }
 }

@@ -255,13 +255,7 @@ impl<'c, 'a> Builder<'c, 'a> {
     /// Returns the tags of a resource: those of the primary, translated, and that of the application. Tags of AWS
     /// (`aws:…`) cannot be set.
     pub(crate) fn tags(&self, tags: &Tags) -> Vec<(String, String)> {
-        let own = tags
-            .iter()
-            .filter(|(key, _)| !key.starts_with("aws:") && *key != TAG);
-        let translated = own.map(|(key, value)| (self.context.text(key), self.context.text(value)));
-        let mut all: Vec<(String, String)> = translated
-            .filter(|(_, value)| symbols_in(value).next().is_none())
-            .collect();
+        let mut all: Vec<(String, String)> = self.context.tags(tags).into_iter().collect();
         all.push((TAG.to_owned(), self.context.facts.application.to_string()));
         all.sort();
         all

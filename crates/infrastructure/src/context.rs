@@ -3,18 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_model::{Code, Partition};
-use lifeboat_translate::identity::{LeftoverKind, is_symbol, symbol};
+use lifeboat_translate::identity::{LeftoverKind, is_symbol, symbol, symbols_in};
 use lifeboat_translate::{Identities, IdentityMap};
 use serde_json::{Value, json};
 
 use crate::bindings::{Binding, Bindings, Target};
-use crate::description::Descriptions;
+use crate::builder::TAG;
+use crate::description::{Descriptions, Tags};
 use crate::facts::{RecoveryFacts, StackOutputs, Zone};
 use crate::finding::Findings;
 use crate::pod_identities::PodIdentities;
 use crate::policy;
 use crate::stack::Stack;
 use crate::template::Template;
+
+/// What the key of a tag that ends with the name of a cluster begins with.
+pub(crate) const CLUSTER_TAG: &str = "kubernetes.io/cluster/";
 
 /// Everything that generation of one stack reads.
 pub(crate) struct Context<'a> {
@@ -130,6 +134,33 @@ impl<'a> Context<'a> {
     /// Translates the identifiers in a text.
     pub(crate) fn text(&self, text: &str) -> String {
         self.identities.image(text).unwrap_or_else(|| text.to_owned())
+    }
+
+    /// Returns a tag of a resource that is built: its identifiers translated, and names of clusters where a tag is known to
+    /// have one (<https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html>,
+    /// <https://karpenter.sh/docs/getting-started/>).
+    pub(crate) fn tag(&self, key: &str, value: &str) -> (String, String) {
+        let cluster = |name: &str| self.facts.cluster_names.get(name).cloned();
+        let key_of_cluster = key.strip_prefix(CLUSTER_TAG).and_then(cluster);
+        let new_key = key_of_cluster.map(|name| format!("{CLUSTER_TAG}{name}"));
+        let names_cluster = key == "karpenter.sh/discovery" || key.ends_with("cluster-name");
+        let new_value = cluster(value).filter(|_| names_cluster);
+        (
+            new_key.unwrap_or_else(|| self.text(key)),
+            new_value.unwrap_or_else(|| self.text(value)),
+        )
+    }
+
+    /// Returns the tags of a resource that is built, without that of the application. Tags of AWS (`aws:…`) cannot be set,
+    /// and nothing is tagged with what does not exist yet.
+    pub(crate) fn tags(&self, tags: &Tags) -> Tags {
+        let own = tags
+            .iter()
+            .filter(|(key, _)| !key.starts_with("aws:") && *key != TAG);
+        let translated = own.map(|(key, value)| self.tag(key, value));
+        translated
+            .filter(|(_, value)| symbols_in(value).next().is_none())
+            .collect()
     }
 
     /// Finds what still names the primary in a template.

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bindings::{Bindings, replicas};
+use crate::description::storage::{AccessPoint, PosixUser};
 use crate::description::{Descriptions, Tags};
 use crate::facts::{Adoption, RecoveryFacts};
 use crate::finding::Findings;
@@ -28,8 +29,8 @@ pub struct Candidate {
     pub kind: CandidateKind,
     /// The identifier by which a template and an object name it: the id of a resource of EC2 or EFS, else the ARN.
     pub id: String,
-    /// The name: of a group, role, policy, repository or target group, the alias of a key with `alias/`, else the tag
-    /// `Name`.
+    /// The name: of a group, role, policy, repository, target group or web ACL, the alias of a key with `alias/`, the
+    /// permission set of a role of IAM Identity Center, else the tag `Name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The tags.
@@ -51,6 +52,40 @@ pub struct Candidate {
     /// The domain names of a certificate.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub domains: BTreeSet<String>,
+    /// What clients of an access point see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+}
+
+/// What clients of an EFS access point see of its file system.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Access {
+    /// The directory that is their root.
+    pub path: String,
+    /// The user of every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posix_user: Option<PosixUser>,
+}
+
+impl Access {
+    /// Returns what clients of an access point see. Without a directory it is `/`
+    /// (<https://docs.aws.amazon.com/efs/latest/ug/API_CreateAccessPoint.html>). The order of further groups has no
+    /// meaning.
+    #[must_use]
+    pub fn of(point: &AccessPoint) -> Self {
+        let root = point.root_directory.as_ref();
+        let mut posix_user = point.posix_user.clone();
+        if let Some(user) = &mut posix_user {
+            user.secondary_gids.sort_unstable();
+        }
+        Self {
+            path: root
+                .and_then(|root| root.path.clone())
+                .unwrap_or_else(|| "/".to_owned()),
+            posix_user,
+        }
+    }
 }
 
 impl Candidate {
@@ -67,6 +102,7 @@ impl Candidate {
             public: None,
             parent: None,
             domains: BTreeSet::new(),
+            access: None,
         }
     }
 }
@@ -105,6 +141,8 @@ pub enum CandidateKind {
     WebAcl,
     /// An S3 bucket.
     Bucket,
+    /// A role that IAM Identity Center makes for a permission set.
+    PermissionSetRole,
 }
 
 impl CandidateKind {
@@ -118,7 +156,9 @@ impl CandidateKind {
             Self::Key | Self::Repository | Self::FileSystem | Self::AccessPoint | Self::MountTarget => {
                 Some(SharedStack::Storage)
             }
-            Self::Certificate | Self::TargetGroup | Self::WebAcl | Self::Bucket => None,
+            Self::Certificate | Self::TargetGroup | Self::WebAcl | Self::Bucket | Self::PermissionSetRole => {
+                None
+            }
         }
     }
 
@@ -129,7 +169,7 @@ impl CandidateKind {
             Self::Vpc => "AWS::EC2::VPC",
             Self::Subnet => "AWS::EC2::Subnet",
             Self::SecurityGroup => "AWS::EC2::SecurityGroup",
-            Self::Role => "AWS::IAM::Role",
+            Self::Role | Self::PermissionSetRole => "AWS::IAM::Role",
             Self::Policy => "AWS::IAM::ManagedPolicy",
             Self::InstanceProfile => "AWS::IAM::InstanceProfile",
             Self::Key => "AWS::KMS::Key",
@@ -154,6 +194,7 @@ impl CandidateKind {
                 | Self::AccessPoint
                 | Self::MountTarget
                 | Self::Certificate
+                | Self::PermissionSetRole
         )
     }
 }
@@ -178,6 +219,8 @@ pub enum MatchRule {
     Cidr,
     /// It has the same domain names.
     Domain,
+    /// An access point has the same root directory and POSIX user.
+    Path,
 }
 
 impl MatchRule {
@@ -191,6 +234,7 @@ impl MatchRule {
             Self::Name => "name",
             Self::Cidr => "cidr",
             Self::Domain => "domain",
+            Self::Path => "path",
         }
     }
 }

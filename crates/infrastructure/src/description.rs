@@ -18,6 +18,7 @@ use serde_json::Value;
 pub mod access;
 pub mod cluster;
 pub mod data;
+pub mod filters;
 pub mod iam;
 pub mod launch_template;
 pub mod load_balancing;
@@ -29,6 +30,7 @@ pub mod storage;
 
 use cluster::Cluster;
 use data::{Bucket, Secret, Snapshot, Volume};
+use filters::Filters;
 use iam::{InstanceProfile, ManagedPolicy, OidcProvider, Role};
 use launch_template::LaunchTemplate;
 use load_balancing::{Certificate, TargetGroup, WebAcl};
@@ -104,6 +106,12 @@ pub struct Descriptions {
     /// The prefix lists that routes and rules name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prefix_lists: Vec<PrefixList>,
+    /// What objects select subnets by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subnet_filters: Vec<Filters>,
+    /// What objects select security groups by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub security_group_filters: Vec<Filters>,
     /// The IAM roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Role>,
@@ -192,6 +200,8 @@ impl Descriptions {
             security_groups: Vec::new(),
             vpc_endpoints: Vec::new(),
             prefix_lists: Vec::new(),
+            subnet_filters: Vec::new(),
+            security_group_filters: Vec::new(),
             roles: Vec::new(),
             policies: Vec::new(),
             instance_profiles: Vec::new(),

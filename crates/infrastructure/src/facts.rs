@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::counterpart::{Candidate, MatchRule};
+#[cfg(doc)]
+use crate::description::Descriptions;
 use crate::description::storage::Image;
 
 /// The outputs of stacks: by the name of the stack within the application ([`crate::Stack::symbol`]), then by the name
@@ -76,6 +78,10 @@ pub struct RecoveryFacts {
     /// The images in use in the primary that the registry of the recovery environment has, if they were looked up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<BTreeSet<Image>>,
+    /// The names of the SSH key pairs of nodes ([`Descriptions::key_pairs`], and what they are mapped to) that exist in the
+    /// recovery Region, if they were looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_pairs: Option<BTreeSet<String>>,
     /// The OIDC issuers of clusters that exist, by the name of the cluster in the primary:
     /// `oidc.eks.eu-central-1.amazonaws.com/id/…`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -96,7 +102,7 @@ pub struct Zone {
 }
 
 /// A resource of the primary and the one that takes its place: ids of EC2 and EFS, ARNs of roles, policies, OIDC
-/// providers and keys, names of zones.
+/// providers and keys, names of zones and of SSH key pairs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Adoption {
@@ -155,6 +161,7 @@ impl RecoveryFacts {
             own: BTreeSet::new(),
             existing: None,
             images: None,
+            key_pairs: None,
             issuers: BTreeMap::new(),
             outputs: StackOutputs::new(),
         }

@@ -8,16 +8,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lifeboat_translate::identity::Kind;
+use lifeboat_translate::identity::{Kind, permission_set};
 use lifeboat_translate::place::{self, Family, IdentifierKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::description::filters::Filters;
+
 use arn::Named;
 pub use image::EcrImage;
+use selectors::{GROUP_ANNOTATIONS, SUBNET_ANNOTATIONS};
 
 mod arn;
 mod image;
+mod selectors;
 
 /// The annotation of a ServiceAccount that names its role
 /// (<https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>).
@@ -38,21 +42,8 @@ const SNAPSHOTS: &str = "snapshots";
 const SUBNETS: &str = "subnets";
 const SECURITY_GROUPS: &str = "securityGroups";
 const BUCKETS: &str = "buckets";
-
-/// The annotations of the AWS Load Balancer Controller and of the cloud provider, without their prefixes, that list
-/// subnets and security groups
-/// (<https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/>,
-/// <https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/service/annotations/>).
-const SUBNET_ANNOTATIONS: [&str; 2] = [
-    "alb.ingress.kubernetes.io/subnets",
-    "service.beta.kubernetes.io/aws-load-balancer-subnets",
-];
-const GROUP_ANNOTATIONS: [&str; 4] = [
-    "alb.ingress.kubernetes.io/security-groups",
-    "alb.ingress.kubernetes.io/frontend-nlb-security-groups",
-    "service.beta.kubernetes.io/aws-load-balancer-security-groups",
-    "service.beta.kubernetes.io/aws-load-balancer-extra-security-groups",
-];
+const SUBNET_FILTERS: &str = "subnetFilters";
+const SECURITY_GROUP_FILTERS: &str = "securityGroupFilters";
 
 /// The beginnings of the labels of what the AWS Load Balancer Controller makes for an Ingress, a Service or a Gateway. It
 /// makes these target groups again
@@ -66,7 +57,7 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mentions {
-    /// The ARNs of roles: annotations of service accounts, `aws-auth`.
+    /// The ARNs of roles: annotations of service accounts, `aws-auth`, roles of IAM Identity Center wherever they stand.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub role_arns: BTreeSet<String>,
     /// The names of roles: node classes of Karpenter and of Auto Mode have no ARN.
@@ -108,6 +99,12 @@ pub struct Mentions {
     /// The names of S3 buckets: access logs, volumes, variables.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub buckets: BTreeSet<String>,
+    /// What subnets are selected by, besides their ids.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub subnet_filters: BTreeSet<Filters>,
+    /// What security groups are selected by, besides their ids.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub security_group_filters: BTreeSet<Filters>,
 }
 
 impl Mentions {
@@ -141,12 +138,16 @@ impl Mentions {
                 if is_of_aws && let Some(role) = text("/spec/role").filter(|role| is_role_name(role)) {
                     self.role_names.insert(role.to_owned());
                 }
+                if is_of_aws {
+                    self.selectors_of(kind, object);
+                }
                 self.walk(object);
             }
             "TargetGroupBinding" if is_made_by_controller(object) => {}
             _ => {
                 self.walk(object);
                 self.arns_of(object);
+                self.selectors_of(kind, object);
             }
         }
     }
@@ -185,6 +186,14 @@ impl Mentions {
         match value {
             Value::String(text) if text.contains("arn:aws") => {
                 for arn in arn::arns(text) {
+                    if is_role(arn)
+                        && arn
+                            .rsplit('/')
+                            .next()
+                            .is_some_and(|name| permission_set(name).is_some())
+                    {
+                        self.role_arns.insert(arn.to_owned());
+                    }
                     let set = match Named::of(arn) {
                         Some(Named::Certificate) => &mut self.certificates,
                         Some(Named::TargetGroup) => &mut self.target_groups,
@@ -217,6 +226,9 @@ impl Mentions {
         self.subnets.append(&mut other.subnets);
         self.security_groups.append(&mut other.security_groups);
         self.buckets.append(&mut other.buckets);
+        self.subnet_filters.append(&mut other.subnet_filters);
+        self.security_group_filters
+            .append(&mut other.security_group_filters);
     }
 
     /// Returns the images in registries of ECR.
@@ -226,7 +238,10 @@ impl Mentions {
 
     /// Adds all to the dependencies of a cluster, as the manifest of a recovery point lists them.
     pub fn add_to(self, dependencies: &mut BTreeMap<String, BTreeSet<String>>) {
+        let written = |filters: BTreeSet<Filters>| filters.iter().map(selectors::written).collect();
         let sorts = [
+            (SUBNET_FILTERS, written(self.subnet_filters)),
+            (SECURITY_GROUP_FILTERS, written(self.security_group_filters)),
             (ROLE_ARNS, self.role_arns),
             (ROLE_NAMES, self.role_names),
             (IMAGES, self.images),
@@ -256,7 +271,13 @@ impl Mentions {
             let listed = dependencies.get(sort).into_iter().flatten();
             listed.filter(|one| is_wanted(one)).cloned().collect()
         };
+        let filters = |sort: &str| -> BTreeSet<Filters> {
+            let listed = dependencies.get(sort).into_iter().flatten();
+            listed.filter_map(|one| selectors::read(one)).collect()
+        };
         Self {
+            subnet_filters: filters(SUBNET_FILTERS),
+            security_group_filters: filters(SECURITY_GROUP_FILTERS),
             role_arns: listed(ROLE_ARNS, is_role),
             role_names: listed(ROLE_NAMES, is_role_name),
             images: listed(IMAGES, |image| EcrImage::parse(image).is_some()),

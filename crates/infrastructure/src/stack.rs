@@ -10,9 +10,9 @@ use crate::context::Context;
 use crate::description::Descriptions;
 use crate::facts::RecoveryFacts;
 use crate::finding::{Finding, Findings, Severity};
-use crate::names;
 use crate::template::{self, Template};
 use crate::unbuilt;
+use crate::{names, selectors};
 
 mod cluster;
 mod identity;
@@ -144,6 +144,7 @@ pub fn generate(descriptions: &Descriptions, facts: &RecoveryFacts, stack: &Stac
     // The clusters' objects name what no stack builds.
     if let Stack::Cluster(_) = stack {
         unbuilt::find(descriptions, facts, &context.bindings, &mut findings);
+        selectors::find(&context, &mut findings);
     }
     let (template, found) = build(&context, mode);
     findings.extend(found);

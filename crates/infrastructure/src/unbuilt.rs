@@ -1,5 +1,5 @@
-//! What objects name and no stack builds: certificates, target groups, web ACLs, buckets, volumes, snapshots, secrets. One
-//! without a counterpart is a finding, with the command that makes one.
+//! What objects name and no stack builds: certificates, target groups, web ACLs, buckets, volumes, snapshots, secrets, and
+//! the roles of IAM Identity Center. One without a counterpart is a finding, with the command that makes one.
 
 use std::collections::BTreeSet;
 
@@ -29,6 +29,19 @@ pub(crate) fn find(
             findings.warning_with(Code::CertificateWithoutCounterpart, arn, what, remedy);
         } else if let Some(what) = other_domains(certificate, facts, bindings) {
             findings.warning(Code::CertificateDiffers, arn, what);
+        }
+    }
+    let is_elsewhere = descriptions.account != facts.account;
+    for role in descriptions
+        .roles
+        .iter()
+        .filter(|one| is_elsewhere && is_open(&one.arn))
+    {
+        if let Some(name) = role.permission_set() {
+            let account = &facts.account;
+            let what = format!("no role of the account {account} is that of the permission set {name}");
+            let remedy = assignment(facts);
+            findings.warning_with(Code::PermissionSetNotAssigned, &role.arn, what, remedy);
         }
     }
     for volume in descriptions.volumes.iter().filter(|one| is_open(&one.volume_id)) {
@@ -64,6 +77,17 @@ pub(crate) fn find(
             findings.warning(Code::NamedWithoutCounterpart, id, what);
         }
     }
+}
+
+/// Returns how a permission set is assigned to the recovery account.
+fn assignment(facts: &RecoveryFacts) -> String {
+    format!(
+        "run `aws sso-admin create-account-assignment --instance-arn INSTANCE --permission-set-arn PERMISSION_SET \
+         --target-type AWS_ACCOUNT --target-id {} --principal-type GROUP --principal-id GROUP_ID` in the account of IAM \
+         Identity Center, with the values that `aws sso-admin list-account-assignments` shows for the primary account, or \
+         map the role to one that exists in the account {}",
+        facts.account, facts.account
+    )
 }
 
 /// Returns what is different about the domain names of the certificate that was found by its tags.

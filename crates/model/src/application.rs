@@ -125,7 +125,7 @@ pub struct InfrastructureDocument {
     /// such a cluster is not built.
     pub allow_nearest_version: bool,
     /// Resources of the recovery environment that are used instead of building one: ids of EC2 and EFS, ARNs, and names
-    /// of Availability Zones, by those of the primary environment.
+    /// of Availability Zones and of SSH key pairs, by those of the primary environment.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub adopt: BTreeMap<String, String>,
     /// The ARNs of the IAM policies of the recovery account that the built roles may have as permissions boundary, for

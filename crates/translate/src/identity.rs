@@ -26,6 +26,7 @@ mod kind;
 mod leftover;
 mod needles;
 mod object;
+mod permission_set;
 mod span;
 mod symbol;
 mod text;
@@ -36,6 +37,7 @@ pub use compiled::Identities;
 pub use kind::Kind;
 pub use leftover::{Leftover, LeftoverKind};
 pub use object::Outcome;
+pub use permission_set::permission_set;
 pub use symbol::{is_symbol, symbol, symbols_in};
 
 /// The identifiers of the primary environment and their counterparts in the recovery environment.
@@ -129,7 +131,8 @@ pub struct KnownLeftover {
 
 /// Resources whose name is chosen by their owner and is unique in their account and Region (or in their account), so
 /// that the recovery environment can have one of the same name. Resources with a generated part in their ARN
-/// (certificates, keys, target groups, secrets) and buckets, whose names are unique worldwide, are not among them.
+/// (certificates, keys, target groups, secrets) and buckets, whose names are unique worldwide, are not among them; nor are
+/// the roles of IAM Identity Center ([`permission_set`]), although other roles are.
 pub const SAME_NAMES: &[&str] = &[
     "cloudwatch:alarm",
     "dynamodb:table",

@@ -207,8 +207,9 @@ fn walk(
         }
         Value::Object(map) if segment.contains('*') => {
             let every = segment == "*";
+            let pattern_of_key = pointer::unescaped(segment);
             for (key, element) in map.iter_mut() {
-                if every || glob::matches(segment, key) {
+                if every || glob::matches(&pattern_of_key, key) {
                     walk(element, rest, &Location::Key(at, key), visit);
                 }
             }

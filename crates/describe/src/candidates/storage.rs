@@ -9,7 +9,10 @@ use aws_sdk_kms::Client as Kms;
 use aws_sdk_kms::types::KeyState;
 use futures::FutureExt as _;
 use lifeboat_aws::{AwsContext, AwsError};
-use lifeboat_infrastructure::{Candidate, CandidateKind, Descriptions, RecoveryFacts, counterpart};
+use lifeboat_infrastructure::description::storage::AccessPoint;
+use lifeboat_infrastructure::{
+    Access, Candidate, CandidateKind, Descriptions, RecoveryFacts, counterpart, replicas,
+};
 use lifeboat_model::SharedStack;
 
 use super::{counterparts, mapped, mapped_of, unless};
@@ -110,7 +113,9 @@ async fn file_systems(
         let found: Vec<FileSystemDescription> = pages.map_err(|e| AwsError::new(action, on, e))?;
         facts.candidates.extend(found.iter().filter_map(file_system));
     } else {
-        for id in mapped(facts, "fs-") {
+        let mut ids = mapped(facts, "fs-");
+        ids.extend(replicas(descriptions, facts).map(|(_, replica)| replica.to_owned()));
+        for id in ids {
             let answer = client.describe_file_systems().file_system_id(&id).send().await;
             let answer = answer.map_err(|e| AwsError::new(action, &id, e));
             let answer = unless("FileSystemNotFound", answer)?;
@@ -169,11 +174,12 @@ fn file_system(from: &FileSystemDescription) -> Option<Candidate> {
 
 fn access_point(from: &aws_sdk_efs::types::AccessPointDescription) -> Option<Candidate> {
     let is_there = from.life_cycle_state().is_none_or(is_there);
-    let id = from.access_point_id().filter(|_| is_there)?;
+    let point: AccessPoint = efs::access_point(from).filter(|_| is_there)?;
     Some(Candidate {
         name: from.name().map(str::to_owned),
         parent: from.file_system_id().map(str::to_owned),
-        tags: efs::tags(from.tags()),
-        ..Candidate::new(CandidateKind::AccessPoint, id)
+        access: Some(Access::of(&point)),
+        tags: point.tags,
+        ..Candidate::new(CandidateKind::AccessPoint, point.access_point_id)
     })
 }

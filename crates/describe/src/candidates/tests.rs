@@ -23,6 +23,10 @@ fn a_mapping_to_what_can_be_looked_up_must_exist() {
     );
     let subnet = serde_json::json!({"subnetId": "subnet-1", "vpcId": "vpc-1", "availabilityZone": "eu-west-1a",
         "availabilityZoneId": "euw1-az1"});
+    let template = serde_json::json!({"launchTemplateId": "lt-1", "launchTemplateName": "nodes", "versionNumber": 1,
+        "launchTemplateData": {"keyName": "operators"}});
+    descriptions.launch_templates = vec![serde_json::from_value(template).unwrap()];
+    facts.key_pairs = Some(BTreeSet::from(["dr".to_owned()]));
     descriptions.subnets = vec![serde_json::from_value(subnet).unwrap()];
     let role = "arn:aws:iam::222222222222:role/team/cart";
     facts.candidates = vec![
@@ -36,6 +40,8 @@ fn a_mapping_to_what_can_be_looked_up_must_exist() {
         ("fs-1", "fs-2", false),
         ("eu-west-1a", "eu-central-1a", true),
         ("eu-west-1a", "eu-central-1d", false),
+        ("operators", "dr", true),
+        ("operators", "gone", false),
         ("arn:aws:iam::111111111111:role/cart", role, true),
         (
             "arn:aws:iam::111111111111:role/cart",

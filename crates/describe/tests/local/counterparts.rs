@@ -10,7 +10,7 @@ use lifeboat_local::conformance::Conformance;
 use lifeboat_model::{AccountId, ApplicationName, Region, SharedStack};
 
 use crate::fixture::{REGION, administrator};
-use crate::sample::{Made, make};
+use crate::sample::{Made, OF_IDENTITY_CENTER, make};
 use crate::walk::mentions;
 
 const PRIMARY: &str = "333333333333";
@@ -161,4 +161,11 @@ fn unbuilt(facts: &RecoveryFacts, made: &Made) {
         ),
         (Some("cart"), Some(&made.network["Vpc"]), "cart")
     );
+    let acl = one(facts, CandidateKind::WebAcl, &made.web_acl);
+    assert_eq!(acl.name.as_deref(), Some("shop"));
+    let role = format!(
+        "arn:aws:iam::{RECOVERY}:role/aws-reserved/sso.amazonaws.com/eu-west-1/{OF_IDENTITY_CENTER}"
+    );
+    let role = one(facts, CandidateKind::PermissionSetRole, &role);
+    assert_eq!(role.name.as_deref(), Some("Operators"));
 }

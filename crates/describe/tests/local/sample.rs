@@ -1,10 +1,12 @@
-//! What an application stands on: a network, roles, a repository, a file system, a volume, a certificate, a target group
-//! and a key; and its cluster.
+//! What an application stands on: a network, roles, a repository, a file system, a volume, a certificate, a target group,
+//! a web ACL and a key; and its cluster.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lifeboat_aws::AwsContext;
+use lifeboat_aws::json::JsonCall;
+use serde_json::{Value, json};
 
 mod cluster;
 
@@ -31,6 +33,9 @@ const MANIFEST: &str = r#"{"schemaVersion": 2, "mediaType": "application/vnd.doc
     "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 2,
         "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}, "layers": []}"#;
 
+/// A role as IAM Identity Center makes it. AWS lets nobody else make one in this path.
+pub(crate) const OF_IDENTITY_CENTER: &str = "AWSReservedSSO_Operators_0123456789abcdef";
+
 /// What was made besides a cluster.
 pub(crate) struct Made {
     pub(crate) network: BTreeMap<String, String>,
@@ -39,6 +44,7 @@ pub(crate) struct Made {
     pub(crate) access_point: String,
     pub(crate) certificate: String,
     pub(crate) target_group: String,
+    pub(crate) web_acl: String,
 }
 
 /// Makes all that an application stands on, but no cluster.
@@ -50,6 +56,7 @@ pub(crate) async fn make(context: &AwsContext, account: &str) -> Made {
     let (file_system, access_point) = file_system(context, &network, &key).await;
     let certificate = certificate(context).await;
     let target_group = target_group(context, &network).await;
+    let web_acl = web_acl(context).await;
     Made {
         network,
         key,
@@ -57,6 +64,7 @@ pub(crate) async fn make(context: &AwsContext, account: &str) -> Made {
         access_point,
         certificate,
         target_group,
+        web_acl,
     }
 }
 
@@ -102,6 +110,22 @@ async fn target_group(context: &AwsContext, network: &BTreeMap<String, String>) 
         .unwrap();
     let group = answer.target_groups().first().unwrap();
     group.target_group_arn().unwrap().to_owned()
+}
+
+async fn web_acl(context: &AwsContext) -> String {
+    let call = JsonCall {
+        service: "wafv2",
+        target: "AWSWAF_20190729",
+        operation: "CreateWebACL",
+        action: "wafv2:CreateWebACL",
+        on: "shop",
+    };
+    let visibility =
+        json!({"SampledRequestsEnabled": false, "CloudWatchMetricsEnabled": false, "MetricName": "shop"});
+    let input = json!({"Name": "shop", "Scope": "REGIONAL", "DefaultAction": {"Allow": {}},
+        "VisibilityConfig": visibility});
+    let answer: Value = call.send(context, &input).await.unwrap();
+    answer["Summary"]["ARN"].as_str().unwrap().to_owned()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for the outside world")]
@@ -204,6 +228,15 @@ async fn identities(context: &AwsContext, account: &str) {
         .path("/shop/")
         .assume_role_policy_document(trust(&format!(r#"{{"AWS": "arn:aws:iam::{account}:root"}}"#)))
         .permissions_boundary(format!("arn:aws:iam::{account}:policy/boundary"))
+        .send()
+        .await
+        .unwrap();
+    (client.create_role())
+        .role_name(OF_IDENTITY_CENTER)
+        .path("/aws-reserved/sso.amazonaws.com/eu-west-1/")
+        .assume_role_policy_document(trust(&format!(
+            r#"{{"Federated": "arn:aws:iam::{account}:saml-provider/AWSSSO_1_DO_NOT_DELETE"}}"#
+        )))
         .send()
         .await
         .unwrap();

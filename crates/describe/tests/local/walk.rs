@@ -15,7 +15,7 @@ use lifeboat_model::AccountId;
 use serde_json::json;
 
 use crate::fixture::{administrator, context};
-use crate::sample::{self, Made, make};
+use crate::sample::{self, Made, OF_IDENTITY_CENTER, make};
 
 const ACCOUNT: &str = "111111111111";
 
@@ -31,6 +31,10 @@ pub(crate) fn mentions(made: &Made, account: &str) -> Mentions {
         json!({"kind": "PersistentVolume", "spec": {"csi": {"volumeHandle": made.network["Volume"]}}}),
         json!({"kind": "Ingress", "metadata": {"annotations":
             {"alb.ingress.kubernetes.io/certificate-arn": made.certificate}}}),
+        json!({"kind": "Ingress", "metadata": {"annotations":
+            {"alb.ingress.kubernetes.io/wafv2-acl-arn": made.web_acl}}}),
+        json!({"kind": "ConfigMap", "metadata": {"name": "aws-auth", "namespace": "kube-system"}, "data": {"mapRoles":
+            format!("- rolearn: arn:aws:iam::{ACCOUNT}:role/{OF_IDENTITY_CENTER}\n  groups: [operators]\n")}}),
         json!({"kind": "TargetGroupBinding", "spec": {"targetGroupARN": made.target_group}}),
     ] {
         mentions.collect(&object);
@@ -223,6 +227,8 @@ fn identities(found: &Descriptions, issuer: &str) {
     for name in ["cart", "cluster", "fargate", "mail", "nodes", "operators"] {
         assert!(names.contains(&name), "{names:?}");
     }
+    let made_by_aws = found.roles.iter().find(|role| role.is_reserved()).unwrap();
+    assert_eq!(made_by_aws.permission_set(), Some("Operators"));
     let cart = found.roles.iter().find(|role| role.role_name == "cart").unwrap();
     assert_eq!(cart.arn, format!("arn:aws:iam::{ACCOUNT}:role/shop/cart"));
     assert_eq!(cart.path, "/shop/");

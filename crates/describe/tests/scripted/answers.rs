@@ -16,6 +16,7 @@ pub(crate) fn answer(call: &Call) -> String {
         "acm" => acm(call).to_string(),
         "elasticloadbalancing" => elb(call),
         "s3" => BUCKETS.to_owned(),
+        "wafv2" => waf(call).to_string(),
         other => panic!("no answers of {other}"),
     }
 }
@@ -228,6 +229,9 @@ fn ec2(call: &Call) -> String {
              <volumeSize>50</volumeSize><volumeType>gp3</volumeType><kmsKeyId>alias/nodes</kmsKeyId></ebs></item>\
              </blockDeviceMappingSet><metadataOptions><httpTokens>required</httpTokens></metadataOptions>\
              </launchTemplateData>".to_owned()]),
+        // A filter has wildcards: this name matches `op*`.
+        "DescribeKeyPairs" => all("keySet", &[
+            "<keyPairId>key-00000001</keyPairId><keyName>operators</keyName>".to_owned()]),
         other => panic!("no answer to {other}"),
     }
 }
@@ -253,7 +257,7 @@ fn members(operation: &str, list: &str, members: &[String]) -> String {
 }
 
 /// The names of the roles of the account, and their paths.
-const ROLES: [(&str, &str); 7] = [
+const ROLES: [(&str, &str); 8] = [
     ("cluster", "/"),
     ("nodes", "/"),
     ("fargate", "/"),
@@ -261,7 +265,11 @@ const ROLES: [(&str, &str); 7] = [
     ("operators", "/"),
     ("mail", "/"),
     ("cart", "/shop/"),
+    (OF_IDENTITY_CENTER, "/aws-reserved/sso.amazonaws.com/eu-west-1/"),
 ];
+
+/// A role of IAM Identity Center, which only the trust policy of another one names.
+const OF_IDENTITY_CENTER: &str = "AWSReservedSSO_Operators_0123456789abcdef";
 
 /// A document of IAM, encoded as in a URL.
 fn encoded(document: &Value) -> String {
@@ -275,6 +283,11 @@ fn trust(name: &str) -> Value {
             ["arn:aws:iam::111111111111:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/AAAA1111",
              "arn:aws:iam::111111111111:oidc-provider/ci.example"]}),
         "nodes" => json!({"Service": "ec2.amazonaws.com"}),
+        "operators" => json!({"AWS": format!(
+            "arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/eu-west-1/{OF_IDENTITY_CENTER}")}),
+        OF_IDENTITY_CENTER => {
+            json!({"Federated": "arn:aws:iam::111111111111:saml-provider/AWSSSO_1_DO_NOT_DELETE"})
+        }
         _ => json!({"Service": "pods.eks.amazonaws.com"}),
     };
     json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": principal,
@@ -340,6 +353,10 @@ fn iam(call: &Call) -> String {
                 format!("<PolicyName>{name}</PolicyName><PolicyArn>{arn}</PolicyArn>")
             };
             let list = match role.unwrap().0 {
+                OF_IDENTITY_CENTER => vec![attached(
+                    "own",
+                    "arn:aws:iam::111111111111:policy/of-identity-center",
+                )],
                 "nodes" => vec![
                     attached("worker", "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"),
                     attached("nodes", "arn:aws:iam::111111111111:policy/nodes"),
@@ -354,6 +371,24 @@ fn iam(call: &Call) -> String {
                 _ => vec![],
             };
             members(operation, "InstanceProfiles", &list)
+        }
+        "ListRoles" => {
+            assert!(call.names("PathPrefix=/aws-reserved/sso.amazonaws.com/"));
+            let role = |name: &str| {
+                format!(
+                    "<Path>/aws-reserved/sso.amazonaws.com/</Path><RoleName>{name}</RoleName><RoleId>AROA1</RoleId>\
+                     <Arn>arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/{name}</Arn>\
+                     <CreateDate>2026-01-01T00:00:00Z</CreateDate>"
+                )
+            };
+            members(
+                operation,
+                "Roles",
+                &[
+                    role("AWSReservedSSO_View_Only_fedcba9876543210"),
+                    role(OF_IDENTITY_CENTER),
+                ],
+            )
         }
         "GetInstanceProfile" => result(
             operation,
@@ -574,6 +609,25 @@ fn elb(call: &Call) -> String {
              <UnhealthyThresholdCount>3</UnhealthyThresholdCount><Matcher><HttpCode>200-299</HttpCode></Matcher>", arn(name)))),
         "DescribeTags" => result("TagDescriptions", ["cart", "mail"].map(|name| format!(
             "<ResourceArn>{}</ResourceArn><Tags><member><Key>app</Key><Value>{name}</Value></member></Tags>", arn(name)))),
+        other => panic!("no answer to {other}"),
+    }
+}
+
+/// Two parts, and a marker behind the last one.
+fn waf(call: &Call) -> Value {
+    let acl = |name: &str| {
+        json!({"Name": name, "Id": "2", "LockToken": "3",
+            "ARN": format!("arn:aws:wafv2:eu-west-1:111111111111:regional/webacl/{name}/2")})
+    };
+    assert!(call.names("\"Scope\":\"REGIONAL\""));
+    match call.action.as_str() {
+        "wafv2:ListWebACLs" if call.names("\"NextMarker\":\"two\"") => {
+            json!({"WebACLs": [], "NextMarker": "two"})
+        }
+        "wafv2:ListWebACLs" if call.names("\"NextMarker\":\"one\"") => {
+            json!({"WebACLs": [acl("shop")], "NextMarker": "two"})
+        }
+        "wafv2:ListWebACLs" => json!({"WebACLs": [acl("mail")], "NextMarker": "one"}),
         other => panic!("no answer to {other}"),
     }
 }

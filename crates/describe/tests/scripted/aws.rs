@@ -79,6 +79,7 @@ impl Call {
             "kms" => ("kms", target.unwrap()),
             "acm" => ("acm", target.unwrap()),
             "elasticloadbalancing" => ("elasticloadbalancing", form()),
+            "wafv2" => ("wafv2", target.unwrap()),
             // The only operation on no bucket.
             "s3" => ("s3", "ListAllMyBuckets".to_owned()),
             other => panic!("no service {other}"),

@@ -38,7 +38,8 @@ fn wanted() -> Wanted {
         json!({"kind": "PersistentVolume", "spec": {"csi": {"volumeHandle": "vol-00000002"}}}),
         json!({"kind": "VolumeSnapshotContent", "spec": {"source": {"snapshotHandle": "snap-00000001"}}}),
         json!({"kind": "Ingress", "metadata": {"annotations": {
-            "alb.ingress.kubernetes.io/subnets": "subnet-0000000a",
+            "alb.ingress.kubernetes.io/subnets": "subnet-0000000a, public-b",
+            "alb.ingress.kubernetes.io/security-groups": "edge",
             "alb.ingress.kubernetes.io/wafv2-acl-arn": "arn:aws:wafv2:eu-west-1:111111111111:regional/webacl/shop/1",
             "alb.ingress.kubernetes.io/certificate-arn": "arn:aws:acm:eu-west-1:111111111111:certificate/aaaa, \
              arn:aws:acm:eu-west-1:111111111111:certificate/bbbb, arn:aws:acm:eu-west-2:111111111111:certificate/aaaa"}}}),
@@ -141,6 +142,8 @@ fn with_no_permission_at_all_the_document_says_what_is_missing() {
     rest.missing.clear();
     // What objects mention and nobody reads.
     rest.web_acls.clear();
+    rest.subnet_filters.clear();
+    rest.security_group_filters.clear();
     rest.snapshots.clear();
     rest.buckets.clear();
     rest.secrets.clear();
@@ -233,6 +236,45 @@ fn images_that_the_registry_lacks_or_hides_are_missing() {
         });
         assert_eq!(found, BTreeSet::new(), "{code}");
     }
+}
+
+/// Neither needs a stack that adopts: CloudFormation would fail with the key, and with a second mount target in a zone.
+#[test]
+fn key_pairs_and_replicas_are_looked_up_without_any_adoption() {
+    let account = AccountId::parse(ACCOUNT).unwrap();
+    let region = Region::parse("eu-west-1").unwrap();
+    let mut descriptions = Descriptions::new(
+        AccountId::parse("222222222222").unwrap(),
+        Region::parse("eu-central-1").unwrap(),
+    );
+    let system = json!({"fileSystemId": "fs-ffffffff", "replicationDestinations": [
+        {"fileSystemId": "fs-01234567", "region": "eu-west-1", "ownerId": ACCOUNT}]});
+    descriptions.file_systems = vec![serde_json::from_value(system).unwrap()];
+    let template = |key: &str| {
+        json!({"launchTemplateId": format!("lt-{key}"), "launchTemplateName": key, "versionNumber": 1,
+               "launchTemplateData": {"keyName": key}})
+    };
+    let templates = json!(["operators", "op*", "gone"].map(template));
+    descriptions.launch_templates = serde_json::from_value(templates).unwrap();
+    let mut facts = RecoveryFacts::new(account, region, ApplicationName::parse("shop").unwrap());
+    let aws = Scripted::new(Behaviour::default());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let context = aws.context();
+    let looked_up = runtime.block_on(Box::pin(candidates(&context, &descriptions, &mut facts)));
+    looked_up.unwrap();
+    assert_eq!(facts.key_pairs, Some(BTreeSet::from(["operators".to_owned()])));
+    let called: Vec<String> = aws.called().into_iter().collect();
+    let expected = [
+        "ec2:DescribeKeyPairs",
+        "elasticfilesystem:DescribeAccessPoints",
+        "elasticfilesystem:DescribeFileSystems",
+        "elasticfilesystem:DescribeMountTargets",
+    ];
+    assert_eq!(called, expected);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&facts.candidates).unwrap());
 }
 
 #[test]

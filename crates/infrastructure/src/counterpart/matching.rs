@@ -17,11 +17,12 @@ use crate::finding::Findings;
 
 /// The rules besides the mapping, in the order in which they are tried. One that needs what a type does not have finds
 /// nothing.
-const RULES: [MatchRule; 4] = [
+const RULES: [MatchRule; 5] = [
     MatchRule::Tags,
     MatchRule::Name,
     MatchRule::Cidr,
     MatchRule::Domain,
+    MatchRule::Path,
 ];
 
 /// What the keys of the tags of Lifeboat begin with.
@@ -121,7 +122,9 @@ impl<'a> Search<'a> {
         let Some(kind) = all.first().map(|one| one.kind) else {
             return;
         };
-        if (kind.stack()).is_some_and(|stack| !self.facts.adopt_existing.contains(&stack)) {
+        // The access points of an adopted file system are taken, whoever decided that it is.
+        let adopts = (kind.stack()).is_none_or(|stack| self.facts.adopt_existing.contains(&stack));
+        if !adopts && kind != CandidateKind::AccessPoint {
             return;
         }
         let open: Vec<&Sought<'a>> = all
@@ -190,8 +193,13 @@ impl<'a> Search<'a> {
         for one in unmatched {
             // The default group comes with the VPC, and is never built.
             let is_default = kind == CandidateKind::SecurityGroup && one.names.contains("default");
-            if let (Some(stack), false) = (kind.stack(), is_default) {
-                let what = "nothing in the recovery environment has its tags or its name; it is built";
+            if let (Some(stack), true) = (kind.stack(), adopts && !is_default) {
+                let what = match kind {
+                    CandidateKind::AccessPoint => {
+                        "no access point of its file system has its directory and its user; it is built"
+                    }
+                    _ => "nothing in the recovery environment has its tags or its name; it is built",
+                };
                 let findings = self.matches.findings.entry(Some(stack)).or_default();
                 findings.note(Code::CounterpartNotFound, one.from, what);
             }
@@ -267,7 +275,9 @@ impl<'a> Search<'a> {
         }
         // Names tell the others apart, so that one without a counterpart of its name has none; so do domain names.
         let is_of_domain = |candidate: &&'a Candidate| has(candidate, one, MatchRule::Domain, self.facts);
+        // Two access points may be alike, and one more does no harm.
         let is_told = one.kind.has_unique_names()
+            || one.kind == CandidateKind::AccessPoint
             || one.kind == CandidateKind::Subnet
             || (!one.domains.is_empty() && !among.iter().any(is_of_domain));
         match undecided {
@@ -320,6 +330,10 @@ fn telling<'t>(one: &Sought<'t>, facts: &RecoveryFacts) -> BTreeMap<&'t str, &'t
 
 /// Whether a candidate has what a rule compares.
 fn has(candidate: &Candidate, one: &Sought<'_>, rule: MatchRule, facts: &RecoveryFacts) -> bool {
+    // Whatever an access point is called: through another directory or as another user Pods see other files.
+    if one.kind == CandidateKind::AccessPoint && rule != MatchRule::Path {
+        return false;
+    }
     match rule {
         MatchRule::Mapping | MatchRule::Replication => false,
         MatchRule::Tags => {
@@ -341,6 +355,7 @@ fn has(candidate: &Candidate, one: &Sought<'_>, rule: MatchRule, facts: &Recover
                     .map(String::as_str)
                     .eq(one.domains.iter().copied())
         }
+        MatchRule::Path => one.access.is_some() && candidate.access == one.access,
     }
 }
 
@@ -352,6 +367,7 @@ fn is_same(a: &Sought<'_>, b: &Sought<'_>, rule: MatchRule, facts: &RecoveryFact
         MatchRule::Name => !a.names.is_disjoint(&b.names),
         MatchRule::Cidr => a.cidr == b.cidr,
         MatchRule::Domain => a.domains == b.domains,
+        MatchRule::Path => a.access == b.access,
     }
 }
 
@@ -382,5 +398,6 @@ fn shared(rule: MatchRule) -> &'static str {
         MatchRule::Name => "its name",
         MatchRule::Cidr => "its IPv4 range",
         MatchRule::Domain => "its domain names",
+        MatchRule::Path => "its directory and its user",
     }
 }

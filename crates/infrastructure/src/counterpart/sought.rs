@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::CandidateKind;
+use super::{Access, CandidateKind};
 use crate::bindings::is_made_by_others;
 use crate::description::network::{RouteTable, Subnet};
 use crate::description::storage::KeyManager;
@@ -27,6 +27,7 @@ pub(crate) struct Sought<'a> {
     /// The VPC or file system that it belongs to, in the primary.
     pub(crate) parent: Option<&'a str>,
     pub(crate) domains: BTreeSet<&'a str>,
+    pub(crate) access: Option<Access>,
 }
 
 impl<'a> Sought<'a> {
@@ -41,6 +42,7 @@ impl<'a> Sought<'a> {
             is_public: false,
             parent: None,
             domains: BTreeSet::new(),
+            access: None,
         }
     }
 
@@ -105,10 +107,7 @@ fn is_public(all: &Descriptions, subnet: &Subnet) -> bool {
 
 fn identity<'a>(all: &'a Descriptions, facts: &RecoveryFacts, out: &mut Vec<Sought<'a>>) {
     let named = |name: &str, longest| [names::in_recovery(all, facts, name, longest)];
-    let roles = all
-        .roles
-        .iter()
-        .filter(|role| !role.path.starts_with("/aws-service-role/"));
+    let roles = all.roles.iter().filter(|role| !role.is_reserved());
     out.extend(roles.map(|role| {
         let one = Sought::new(CandidateKind::Role, &role.arn, &role.tags);
         one.named(named(&role.role_name, LONGEST_ROLE_NAME))
@@ -144,15 +143,18 @@ fn storage<'a>(all: &'a Descriptions, out: &mut Vec<Sought<'a>>) {
         out.push(Sought::new(CandidateKind::FileSystem, id, &system.tags).named(system.tags.get("Name")));
         out.extend(system.access_points.iter().map(|point| {
             let one = Sought::new(CandidateKind::AccessPoint, &point.access_point_id, &point.tags);
-            one.named(point.tags.get("Name")).within(id)
+            Sought {
+                access: Some(Access::of(point)),
+                ..one.within(id)
+            }
         }));
     }
 }
 
-/// A bucket has no tags in a description.
+/// What is found by its name alone has no tags here.
 static NO_TAGS: Tags = Tags::new();
 
-/// Adds what no stack builds. Web ACLs, volumes and secrets have a counterpart by a mapping only.
+/// Adds what no stack builds. Volumes and secrets have a counterpart by a mapping only.
 fn unbuilt<'a>(all: &'a Descriptions, facts: &RecoveryFacts, out: &mut Vec<Sought<'a>>) {
     out.extend(all.certificates.iter().map(|certificate| {
         let names = certificate.domain_name.iter();
@@ -179,5 +181,13 @@ fn unbuilt<'a>(all: &'a Descriptions, facts: &RecoveryFacts, out: &mut Vec<Sough
         let there = bucket.name.replace(all.account.as_str(), facts.account.as_str());
         let there = there.replace(all.region.as_str(), facts.region.as_str());
         Sought::new(CandidateKind::Bucket, &bucket.name, &NO_TAGS).named([there])
+    }));
+    let acls = all.web_acls.iter();
+    out.extend(acls.map(|acl| Sought::new(CandidateKind::WebAcl, &acl.arn, &NO_TAGS).named([&acl.name])));
+    // In one account the role is the same.
+    let roles = all.roles.iter().filter(|_| all.account != facts.account);
+    out.extend(roles.filter_map(|role| {
+        let one = Sought::new(CandidateKind::PermissionSetRole, &role.arn, &NO_TAGS);
+        Some(one.named([role.permission_set()?]))
     }));
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+pub use lifeboat_translate::identity::permission_set;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,22 @@ pub struct Role {
     /// The tags.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
+}
+
+impl Role {
+    /// Whether AWS makes the role and nobody else can: service-linked roles, and those of IAM Identity Center
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.path.starts_with("/aws-service-role/") || self.path.starts_with("/aws-reserved/")
+    }
+
+    /// Returns the permission set for which IAM Identity Center has made the role.
+    #[must_use]
+    pub fn permission_set(&self) -> Option<&str> {
+        let name = permission_set(&self.role_name);
+        name.filter(|_| self.path.starts_with("/aws-reserved/"))
+    }
 }
 
 /// A customer managed policy, in its default version.

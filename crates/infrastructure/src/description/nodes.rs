@@ -2,12 +2,24 @@
 //! `DescribeFargateProfile` and `DescribeAddon` return them
 //! (<https://docs.aws.amazon.com/eks/latest/APIReference/API_Nodegroup.html>).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Hidden, Tags};
+use super::{Descriptions, Hidden, Tags};
+
+impl Descriptions {
+    /// Returns the names of the SSH key pairs of nodes.
+    #[must_use]
+    pub fn key_pairs(&self) -> BTreeSet<&str> {
+        let groups = self.clusters.iter().flat_map(|cluster| &cluster.nodegroups);
+        let of_groups = groups.filter_map(|group| group.remote_access.as_ref()?.ec2_ssh_key.as_deref());
+        let templates = self.launch_templates.iter();
+        let of_templates = templates.filter_map(|one| one.launch_template_data.key_name.as_deref());
+        of_groups.chain(of_templates).collect()
+    }
+}
 
 /// A managed node group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

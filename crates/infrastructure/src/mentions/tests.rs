@@ -247,3 +247,59 @@ fn mentions_of_parts_add_up() {
     let text = serde_json::to_string(&merged).unwrap();
     assert_eq!(serde_json::from_str::<Mentions>(&text).unwrap(), merged);
 }
+
+#[test]
+fn names_and_tags_of_subnets_and_groups_are_kept_as_filters() {
+    let mentions = collected(&[
+        json!({"kind": "Ingress", "metadata": {"annotations": {
+            "alb.ingress.kubernetes.io/subnets": "subnet-0123456789abcdef0, public-b,,public a",
+            "alb.ingress.kubernetes.io/security-groups": "edge,sg-0123456789abcdef0"}}}),
+        json!({"kind": "Service", "metadata": {"annotations":
+            {"service.beta.kubernetes.io/aws-load-balancer-subnets": "internal"}}}),
+        json!({"apiVersion": "karpenter.k8s.aws/v1", "kind": "EC2NodeClass", "spec": {
+            "subnetSelectorTerms": [{"tags": {"karpenter.sh/discovery": "orders", "stage": "*"}},
+                {"id": "subnet-0123456789abcdef0"}],
+            "securityGroupSelectorTerms": [{"name": "nodes"}, {"tags": {}}]}}),
+        json!({"apiVersion": "example.com/v1", "kind": "NodeClass",
+            "spec": {"subnetSelectorTerms": [{"tags": {"of": "others"}}]}}),
+        json!({"kind": "IngressClassParams", "spec": {"subnets": {"tags": {"role": ["elb", "public"]}}}}),
+        json!({"kind": "LoadBalancerConfiguration", "spec": {"securityGroups": ["lb"],
+            "loadBalancerSubnetsSelector": {"tier": ["edge"]}, "loadBalancerSubnets": [{"identifier": "dmz"}]}}),
+    ]);
+    let shown = |filters: &BTreeSet<Filters>| -> Vec<String> { filters.iter().map(Filters::shown).collect() };
+    assert_eq!(
+        shown(&mentions.subnet_filters),
+        [
+            "tag:Name=dmz",
+            "tag:Name=internal",
+            "tag:Name=public a",
+            "tag:Name=public-b",
+            "tag:karpenter.sh/discovery=orders and tag:stage=*",
+            "tag:role=elb,public",
+            "tag:tier=edge",
+        ]
+    );
+    assert_eq!(
+        shown(&mentions.security_group_filters),
+        ["group-name=nodes", "tag:Name=edge", "tag:Name=lb"]
+    );
+    let mut listed = BTreeMap::new();
+    mentions.clone().add_to(&mut listed);
+    let mut listed: BTreeMap<String, Vec<String>> = listed
+        .into_iter()
+        .map(|(sort, found)| (sort, found.into_iter().collect()))
+        .collect();
+    for text in ["public-b", "{\"vpc-id\":[\"vpc-1\"]}", "[]"] {
+        listed.get_mut("subnetFilters").unwrap().push(text.to_owned());
+    }
+    assert_eq!(Mentions::of(&listed), mentions);
+}
+
+#[test]
+fn roles_of_identity_center_are_found_wherever_they_stand() {
+    let sso =
+        "arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Ops_0123456789abcdef";
+    let mentions = collected(&[json!({"kind": "Bucket", "spec": {"policy": format!(
+        "{{\"Principal\":{{\"AWS\":[\"{sso}\",\"arn:aws:iam::111111111111:role/other\"]}}}}")}})]);
+    assert_eq!(mentions.role_arns, BTreeSet::from([sso.to_owned()]));
+}

@@ -8,6 +8,7 @@ use crate::facts::Adoption;
 use crate::finding::{Finding, Severity};
 
 const CERTIFICATE: &str = "arn:aws:acm:eu-west-1:111111111111:certificate/aaaa";
+const ACL: &str = "arn:aws:wafv2:eu-west-1:111111111111:regional/webacl/shop/1";
 const GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:111111111111:targetgroup/cart/0123456789abcdef";
 
 fn facts(candidates: Vec<Candidate>) -> RecoveryFacts {
@@ -168,10 +169,11 @@ fn a_certificate_without_a_counterpart_is_named_with_the_command_that_makes_one(
 }
 
 #[test]
-fn target_groups_and_buckets_are_found_by_name() {
+fn target_groups_buckets_and_web_acls_are_found_by_name() {
     let all = descriptions(&json!({
         "targetGroups": [{"targetGroupArn": GROUP, "targetGroupName": "cart"}],
         "buckets": [{"name": "shop-logs-111111111111-eu-west-1"}],
+        "webAcls": [{"arn": ACL, "name": "shop"}],
     }));
     let named = |kind, id: &str, name: &str| Candidate {
         name: Some(name.to_owned()),
@@ -179,11 +181,15 @@ fn target_groups_and_buckets_are_found_by_name() {
     };
     let group = "arn:aws:elasticloadbalancing:eu-central-1:222222222222:targetgroup/cart/fedcba9876543210";
     let bucket = "shop-logs-222222222222-eu-central-1";
+    let acl = |name: &str| format!("arn:aws:wafv2:eu-central-1:222222222222:regional/webacl/{name}/2");
     let facts = facts(vec![
         named(CandidateKind::TargetGroup, group, "cart"),
         named(CandidateKind::Bucket, bucket, bucket),
         named(CandidateKind::Bucket, "shop-logs", "shop-logs"),
+        named(CandidateKind::WebAcl, &acl("mail"), "mail"),
+        named(CandidateKind::WebAcl, &acl("shop"), "shop"),
     ]);
+    assert_eq!(found(&all, &facts, ACL).0, Some(acl("shop")));
     let (to, findings) = found(&all, &facts, GROUP);
     assert_eq!((to.as_deref(), findings), (Some(group), vec![]));
     let (to, _) = found(&all, &facts, "shop-logs-111111111111-eu-west-1");
@@ -192,7 +198,7 @@ fn target_groups_and_buckets_are_found_by_name() {
 
 #[test]
 fn what_is_only_mapped_is_named_without_a_mapping() {
-    let acl = "arn:aws:wafv2:eu-west-1:111111111111:regional/webacl/shop/1";
+    let acl = ACL;
     let all = descriptions(&json!({
         "targetGroups": [{"targetGroupArn": GROUP, "targetGroupName": "cart"}],
         "webAcls": [{"arn": acl, "name": "shop"}],

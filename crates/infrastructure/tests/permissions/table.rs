@@ -280,10 +280,12 @@ pub(crate) const OWN: &[&str] = &[
     "elasticfilesystem:DeleteReplicationConfiguration",
     "elasticloadbalancing:DescribeTags",
     "elasticloadbalancing:DescribeTargetGroups",
+    "iam:ListRoles",
     "s3:ListAllMyBuckets",
     // CloudFormation reads a template by its address with the permissions of its caller.
     "s3:GetObject",
     "s3:PutObject",
+    "wafv2:ListWebACLs",
 ];
 
 /// Returns whether a resource type needs an action of its handlers.

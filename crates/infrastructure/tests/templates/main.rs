@@ -5,6 +5,7 @@ mod adoption;
 mod cost;
 mod differences;
 mod golden;
+mod lookups;
 mod properties;
 mod random;
 mod rows;

@@ -1156,6 +1156,27 @@ codes! {
         remedy: "see `aws efs describe-replication-configurations`, and repair the replication",
     }
 
+    /// A permission set of IAM Identity Center is not assigned to the recovery account.
+    PermissionSetNotAssigned = 1270 exits PlanRefused {
+        title: "a permission set of IAM Identity Center is not assigned to the recovery account",
+        meaning: "IAM Identity Center makes a role in each account that a permission set is assigned to, and nobody else can make it. Who entered the clusters with this role cannot enter those of the recovery environment; policies are built without it.",
+        remedy: "assign the permission set to the recovery account with `aws sso-admin create-account-assignment`, or map the role to one that exists there with `adopt`",
+    }
+
+    /// An SSH key pair does not exist in the recovery Region.
+    KeyPairMissing = 1271 exits PlanRefused {
+        title: "an SSH key pair does not exist in the recovery Region",
+        meaning: "EC2 refuses instances with a key pair that does not exist. The nodes are built without one: nobody can log in to them by SSH, and nothing else is different.",
+        remedy: "import the public key with `aws ec2 import-key-pair` in the recovery Region, or map the name to that of a key pair that exists there with `adopt`; a node group that exists already gets the key by replacement",
+    }
+
+    /// What objects select by tags is not there.
+    SelectorWithoutCounterpart = 1272 exits PlanRefused {
+        title: "objects select subnets or security groups by tags that their counterparts lack",
+        meaning: "Controllers look for these subnets and security groups by their tags (a name is the tag `Name`). The counterparts in the recovery environment are adopted and keep the tags of their owner, so that the controller does not find them, or finds others.",
+        remedy: "give the counterparts the tags in the message, or name the subnets and groups in the objects by their ids, which are translated",
+    }
+
     /// EKS refuses to delete a cluster with deletion protection.
     ClusterProtected = 1290 exits Aws {
         title: "the deletion protection of a cluster is on",

@@ -3,6 +3,7 @@
 use super::AccountAndRegion;
 use super::compiled::Compiled;
 use super::kind::Kind;
+use super::permission_set::permission_set;
 use crate::rule::Rule;
 
 /// Types of resources of EKS whose ARNs have the name of their cluster first
@@ -129,8 +130,10 @@ impl Compiled {
             Some((of, r#type)) => of == service && r#type == kind,
             None => name == service,
         });
-        // The stream of a table has the time of its creation in its name.
-        (is_declared && !resource.contains("/stream/")).then(|| resource.to_owned())
+        // The stream of a table has the time of its creation in its name, a role of IAM Identity Center a generated part.
+        let is_generated =
+            resource.contains("/stream/") || rest.split('/').any(|part| permission_set(part).is_some());
+        (is_declared && !is_generated).then(|| resource.to_owned())
     }
 
     /// Returns the part after the type with the id or name that the map lists in the place of the old one.

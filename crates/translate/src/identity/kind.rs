@@ -72,6 +72,10 @@ pub enum Kind {
     InstanceProfile,
     /// An EKS cluster by its name.
     Cluster,
+    /// A subnet by its tag `Name`. It counts only in known fields, those of load balancers and node classes.
+    SubnetName,
+    /// A security group by its tag `Name`.
+    SecurityGroupName,
 }
 
 /// Where an identifier of a kind is recognised.
@@ -127,6 +131,9 @@ impl Kind {
             Self::Bucket => "3 to 63 lower-case letters, digits, '-' and '.'",
             Self::Role | Self::InstanceProfile => "1 to 128 letters, digits and +=,.@_-, without a path",
             Self::Cluster => "1 to 100 letters, digits, '-' and '_'",
+            Self::SubnetName | Self::SecurityGroupName => {
+                "1 to 256 characters without ',' and without spaces around them"
+            }
             Self::Vpc => "vpc- and 8 or 17 hexadecimal digits",
             Self::Subnet => "subnet- and 8 or 17 hexadecimal digits",
             Self::SecurityGroup => "sg- and 8 or 17 hexadecimal digits",
@@ -175,6 +182,11 @@ impl Kind {
                     && all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b))
             }
             Self::Cluster => (1..=100).contains(&text.len()) && all(super::span::is_token_byte),
+            // The value of a tag (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html>), as an element of
+            // a list with commas.
+            Self::SubnetName | Self::SecurityGroupName => {
+                (1..=256).contains(&text.chars().count()) && !text.contains(',') && text == text.trim()
+            }
             _ => self
                 .prefix()
                 .and_then(|prefix| text.strip_prefix(prefix))
@@ -189,7 +201,11 @@ impl Kind {
                 .any(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.'))
         };
         match self {
-            Self::Role | Self::InstanceProfile | Self::Cluster => Reach::Fields,
+            Self::Role
+            | Self::InstanceProfile
+            | Self::Cluster
+            | Self::SubnetName
+            | Self::SecurityGroupName => Reach::Fields,
             Self::Bucket if !is_distinct() => Reach::Fields,
             _ => Reach::Text,
         }
@@ -287,6 +303,8 @@ mod tests {
             (Kind::Bucket, "shop-media", "Shop"),
             (Kind::Cluster, "orders_prod", "orders prod"),
             (Kind::Id, "Z0123456789ABC", "orders"),
+            (Kind::SubnetName, "shop/private a", "private-a,private-b"),
+            (Kind::SecurityGroupName, "edge", " edge"),
         ] {
             assert!(kind.is_form_of(good), "{kind:?} {good}");
             assert!(!kind.is_form_of(bad), "{kind:?} {bad}");

@@ -458,3 +458,45 @@ leftovers:
 fn at<'a>(object: &'a Value, path: &str) -> &'a str {
     object.pointer(path).and_then(Value::as_str).unwrap_or_default()
 }
+
+/// A role of IAM Identity Center has digits of its own in each account, so that one of the same name exists nowhere.
+#[test]
+fn a_role_of_identity_center_is_translated_whole_or_left_over() {
+    let old = "AWSReservedSSO_Operators_0123456789abcdef";
+    let new = "AWSReservedSSO_Operators_fedcba9876543210";
+    let path = "aws-reserved/sso.amazonaws.com/eu-west-1/";
+    let known = sample().with(Kind::Role, old, new);
+    for (before, after) in [
+        // As aws-auth has it: without the path.
+        (
+            format!("arn:aws:iam::111111111111:role/{old}"),
+            format!("arn:aws:iam::222222222222:role/{new}"),
+        ),
+        (
+            format!("arn:aws:sts::111111111111:assumed-role/{old}/eve@shop.example"),
+            format!("arn:aws:sts::222222222222:assumed-role/{new}/eve@shop.example"),
+        ),
+    ] {
+        assert_eq!(rewritten(&known, &before).0, after);
+        assert_eq!(rewritten(&sample(), &before).0, before);
+        assert_eq!(leftovers(&sample(), &before).len(), 1, "{before}");
+    }
+    let listed = known.with(
+        Kind::Arn,
+        format!("arn:aws:iam::111111111111:role/{path}{old}"),
+        format!("arn:aws:iam::222222222222:role/aws-reserved/sso.amazonaws.com/{new}"),
+    );
+    assert_eq!(
+        rewritten(&listed, &format!("arn:aws:iam::111111111111:role/{path}{old}")).0,
+        format!("arn:aws:iam::222222222222:role/aws-reserved/sso.amazonaws.com/{new}")
+    );
+    // A pattern for any role of the permission set is right in every account.
+    assert_eq!(
+        rewritten(
+            &sample(),
+            "arn:aws:iam::111111111111:role/AWSReservedSSO_Operators_*"
+        )
+        .0,
+        "arn:aws:iam::222222222222:role/AWSReservedSSO_Operators_*"
+    );
+}

@@ -3,7 +3,7 @@
 //! what it names.
 
 use super::{FieldPath, IdentifierKind, place};
-use crate::identity::Kind::{Bucket, Cluster, InstanceProfile, Role, Zone};
+use crate::identity::Kind::{Bucket, Cluster, InstanceProfile, Role, SecurityGroupName, SubnetName, Zone};
 use IdentifierKind::{
     Arguments, Aws, BalancerAttribute, BalancerAttributes, EnvironmentVariable, Json, Tags,
 };
@@ -15,6 +15,9 @@ const AUTO_MODE: &str = "eks.amazonaws.com";
 const DISCOVERY: &str = "/spec/*SelectorTerms/*/tags/karpenter.sh~1discovery";
 /// The tags `aws:eks:cluster-name` and `alpha.eksctl.io/cluster-name`.
 const CLUSTER_NAME: &str = "/spec/*SelectorTerms/*/tags/*cluster-name";
+/// Subnets and security groups by their tag `Name`.
+const SUBNET_NAME: &str = "/spec/subnetSelectorTerms/*/tags/Name";
+const GROUP_NAME: &str = "/spec/securityGroupSelectorTerms/*/tags/Name";
 const SELECTED_TAGS: &str = "/spec/*SelectorTerms/*/tags";
 /// The role of a Pod for kube2iam and kiam, by its name or ARN (<https://github.com/jtblin/kube2iam#iam-roles>).
 const POD_ROLE: &str = "/spec/template/metadata/annotations/iam.amazonaws.com~1role";
@@ -39,6 +42,8 @@ pub const AWS_PLACES: &[FieldPath] = &[
     place(KARPENTER, NODE_CLASSES, CLUSTER_NAME, Aws(Cluster)),
     place(KARPENTER, NODE_CLASSES, SELECTED_TAGS, Tags),
     place(KARPENTER, NODE_CLASSES, "/spec/tags", Tags),
+    place(KARPENTER, NODE_CLASSES, SUBNET_NAME, Aws(SubnetName)),
+    place(KARPENTER, NODE_CLASSES, GROUP_NAME, Aws(SecurityGroupName)),
     place(AUTO_MODE, NODE_CLASSES, "/spec/role", Aws(Role)),
     place(
         AUTO_MODE,
@@ -50,6 +55,8 @@ pub const AWS_PLACES: &[FieldPath] = &[
     place(AUTO_MODE, NODE_CLASSES, CLUSTER_NAME, Aws(Cluster)),
     place(AUTO_MODE, NODE_CLASSES, SELECTED_TAGS, Tags),
     place(AUTO_MODE, NODE_CLASSES, "/spec/tags", Tags),
+    place(AUTO_MODE, NODE_CLASSES, SUBNET_NAME, Aws(SubnetName)),
+    place(AUTO_MODE, NODE_CLASSES, GROUP_NAME, Aws(SecurityGroupName)),
     // Pods with a role by kube2iam or kiam.
     place(
         "",
@@ -128,6 +135,62 @@ pub const AWS_PLACES: &[FieldPath] = &[
         BalancerAttribute,
     ),
     place("gateway.k8s.aws", ANY, "/spec/loadBalancerSubnetsSelector", Tags),
+    // AWS Load Balancer Controller: a subnet or security group that is named by its tag `Name`
+    // (<https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/#subnets>).
+    place(
+        "networking.k8s.io",
+        &["ingresses"],
+        "/metadata/annotations/alb.ingress.kubernetes.io~1*subnets",
+        Aws(SubnetName),
+    ),
+    place(
+        "networking.k8s.io",
+        &["ingresses"],
+        "/metadata/annotations/alb.ingress.kubernetes.io~1*security-groups",
+        Aws(SecurityGroupName),
+    ),
+    place(
+        "",
+        &["services"],
+        "/metadata/annotations/service.beta.kubernetes.io~1aws-load-balancer-subnets",
+        Aws(SubnetName),
+    ),
+    place(
+        "",
+        &["services"],
+        "/metadata/annotations/service.beta.kubernetes.io~1aws-load-balancer-*security-groups",
+        Aws(SecurityGroupName),
+    ),
+    place(
+        "elbv2.k8s.aws",
+        &["ingressclassparams"],
+        "/spec/subnets/tags/Name",
+        Aws(SubnetName),
+    ),
+    place(
+        AUTO_MODE,
+        &["ingressclassparams"],
+        "/spec/subnets/tags/Name",
+        Aws(SubnetName),
+    ),
+    place(
+        "gateway.k8s.aws",
+        ANY,
+        "/spec/loadBalancerSubnets/*/identifier",
+        Aws(SubnetName),
+    ),
+    place(
+        "gateway.k8s.aws",
+        ANY,
+        "/spec/loadBalancerSubnetsSelector/Name",
+        Aws(SubnetName),
+    ),
+    place(
+        "gateway.k8s.aws",
+        ANY,
+        "/spec/securityGroups",
+        Aws(SecurityGroupName),
+    ),
     // AWS Controllers for Kubernetes.
     place("s3.services.k8s.aws", &["buckets"], "/spec/name", Aws(Bucket)),
     place("iam.services.k8s.aws", &["roles"], "/spec/name", Aws(Role)),

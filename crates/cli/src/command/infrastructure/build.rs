@@ -83,8 +83,8 @@ impl From<ModeArgument> for Mode {
 /// What is used instead of being built.
 #[derive(Debug, Args)]
 pub struct AdoptArguments {
-    /// Use a resource of the recovery account instead of building one: ids of EC2 and EFS, ARNs, names of zones; may be
-    /// repeated
+    /// Use a resource of the recovery account instead of building one: ids of EC2 and EFS, ARNs, names of zones and of SSH
+    /// key pairs; may be repeated
     #[arg(long, value_name = "PRIMARY=RECOVERY", value_parser = adoption, help_heading = "Stacks")]
     pub adopt: Vec<Adoption>,
     /// Use what exists in the recovery account for a stack, and build only what is not found there: network, identity or

@@ -8,6 +8,7 @@ use crate::builder::Builder;
 use crate::checks;
 use crate::description::cluster::Cluster;
 use crate::description::nodes::{Addon, AmiType, FargateProfile, Nodegroup};
+use crate::facts::RecoveryFacts;
 use crate::names::logical_ids;
 use crate::stack::json;
 use crate::template::{Resource, attribute, pascal_keys, reference};
@@ -141,10 +142,11 @@ fn remote_access(builder: &mut Builder<'_, '_>, group: &Nodegroup) -> Value {
     let Some(key) = &access.ec2_ssh_key else {
         return Value::Null;
     };
-    out.insert(
-        "Ec2SshKey".to_owned(),
-        json!(key_pair(builder, &group.nodegroup_name, key)),
-    );
+    // Security groups alone let nobody in by SSH, and EKS refuses them.
+    let Some(key) = key_pair(builder, &group.nodegroup_name, key) else {
+        return Value::Null;
+    };
+    out.insert("Ec2SshKey".to_owned(), json!(key));
     let groups = builder.all(&group.nodegroup_name, &access.source_security_groups);
     if !groups.is_empty() {
         out.insert("SourceSecurityGroups".to_owned(), groups.into());
@@ -152,22 +154,50 @@ fn remote_access(builder: &mut Builder<'_, '_>, group: &Nodegroup) -> Value {
     Value::Object(out)
 }
 
-/// Returns the name of an SSH key pair. Its material cannot be read, so that nobody but the user can make it.
-pub(super) fn key_pair(builder: &mut Builder<'_, '_>, of: &str, key: &str) -> String {
+/// Returns the name of an SSH key pair; `None` if there is none in the recovery Region. Its material cannot be read, so that
+/// nobody but the user can make it.
+pub(super) fn key_pair(builder: &mut Builder<'_, '_>, of: &str, key: &str) -> Option<String> {
     let context = builder.context;
+    if context.is_primary {
+        return Some(key.to_owned());
+    }
     if let Some(to) = context.bindings.adopted.get(key) {
-        return (*to).to_owned();
+        return Some((*to).to_owned());
     }
-    if context
-        .facts
-        .existing
-        .as_ref()
-        .is_none_or(|existing| !existing.contains(key))
-    {
-        let what = format!("the SSH key pair {key} must exist in the recovery Region");
-        builder.findings.warning(Code::CounterpartUnknown, of, what);
+    let region = &context.facts.region;
+    match &context.facts.key_pairs {
+        Some(there) if there.contains(key) => Some(key.to_owned()),
+        Some(_) => {
+            let shown = key.escape_default();
+            let what = format!(
+                "the SSH key pair {shown} does not exist in {region}: the nodes are built without it"
+            );
+            let remedy = import(key, context.facts);
+            builder
+                .findings
+                .warning_with(Code::KeyPairMissing, of, what, remedy);
+            None
+        }
+        None => {
+            let what = format!("the SSH key pair {key} must exist in the recovery Region");
+            builder.findings.warning(Code::CounterpartUnknown, of, what);
+            Some(key.to_owned())
+        }
     }
-    key.to_owned()
+}
+
+/// Returns how a key pair of a name is made. The name comes from the primary account, and is a part of the command only if it
+/// is a plain word.
+fn import(key: &str, facts: &RecoveryFacts) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._@".contains(&byte);
+    if key.starts_with('-') || !key.bytes().all(is_plain) {
+        return Code::KeyPairMissing.explanation().remedy.to_owned();
+    }
+    format!(
+        "run `aws ec2 import-key-pair --key-name {key} --public-key-material fileb://{key}.pub --region {}` in the account {} \
+         and plan again, or map the name to that of a key pair that exists there with `adopt`",
+        facts.region, facts.account
+    )
 }
 
 fn fargate_profile(builder: &mut Builder<'_, '_>, profile: &FargateProfile) -> Option<Resource> {
