@@ -7,5 +7,6 @@ mod differences;
 mod golden;
 mod properties;
 mod random;
+mod reviewed;
 mod rows;
 mod sample;
