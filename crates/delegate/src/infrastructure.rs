@@ -10,6 +10,7 @@ use lifeboat_capture::infrastructure::DescribeResources;
 use lifeboat_deploy::recovery::{Built, Recovery, RecoveryPlan};
 use lifeboat_deploy::{CloudFormation, change_set_name, replication};
 use lifeboat_describe::{Wanted, candidates, describe};
+use lifeboat_format::Sha256;
 use lifeboat_infrastructure::description::Missing;
 use lifeboat_infrastructure::{Descriptions, Mentions, Mode, Prices, RecoveryFacts};
 use lifeboat_jobs::BuildMode;
@@ -60,7 +61,7 @@ impl DescribeResources for AwsResources {
 pub trait BuildStacks: Send + Sync {
     /// Builds the stacks, or goes on where an earlier build ended. Looks up the Availability Zones and Kubernetes versions of
     /// `facts`, and what exists for the stacks that adopt. `None` if stacks in use were to be brought to standby, and were not
-    /// changed.
+    /// changed. If the hash of a plan is expected ([`RecoveryPlan::hash`]), nothing is changed by another plan.
     ///
     /// # Errors
     /// As [`Recovery::deploy`], or if AWS refuses a request.
@@ -69,6 +70,7 @@ pub trait BuildStacks: Send + Sync {
         descriptions: &Descriptions,
         facts: RecoveryFacts,
         mode: BuildMode,
+        expected_plan: Option<Sha256>,
     ) -> Result<Option<Built>, Problem>;
 
     /// Ends the replication from these file systems of the primary, so that their replicas can be written to. What was ended
@@ -156,6 +158,7 @@ impl BuildStacks for AwsStacks {
         descriptions: &Descriptions,
         facts: RecoveryFacts,
         mode: BuildMode,
+        expected_plan: Option<Sha256>,
     ) -> Result<Option<Built>, Problem> {
         let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
         let mut recovery = Recovery {
@@ -164,6 +167,7 @@ impl BuildStacks for AwsStacks {
             facts: self.looked_up(descriptions, facts).await?,
             change_set: &|| self.change_set(),
             tell: &|line| tracing::info!("{line}"),
+            expected_plan,
         };
         // Boxed: the futures of the SDK nest deeper than the compiler's limit.
         match mode {
@@ -189,6 +193,7 @@ impl BuildStacks for AwsStacks {
             facts: self.looked_up(descriptions, facts).await?,
             change_set: &|| self.change_set(),
             tell: &|line| tracing::info!("{line}"),
+            expected_plan: None,
         };
         Box::pin(recovery.plan(Mode::Active, &Prices::built_in())).await
     }

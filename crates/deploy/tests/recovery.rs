@@ -92,6 +92,7 @@ async fn the_recovery_side_is_built_and_taken_down() {
         facts: facts(&principal),
         change_set: &change_set,
         tell: &tell,
+        expected_plan: None,
     };
 
     let standby = recovery().deploy(Mode::Standby).await.unwrap();
@@ -185,6 +186,7 @@ async fn a_resource_of_somebody_else_with_a_name_of_ours_is_neither_adopted_nor_
         facts: facts(&principal),
         change_set: &change_set,
         tell: &tell,
+        expected_plan: None,
     };
     let landing_zone = StackSpec {
         stack: "landing-zone".to_owned(),
@@ -284,6 +286,7 @@ async fn a_permission_that_is_missing_is_named_and_the_build_goes_on_once_it_is_
         facts: facts(&principal),
         change_set: &change_set,
         tell: &tell,
+        expected_plan: None,
     };
     for (action, stacks) in ACTIONS.iter().zip(&denied) {
         let problem = recovery(stacks).deploy(Mode::Standby).await.unwrap_err();
@@ -366,6 +369,7 @@ async fn clusters_stand_in_the_vpc_of_a_landing_zone() {
             facts,
             change_set: &change_set,
             tell: &tell,
+            expected_plan: None,
         }
     };
 

@@ -238,6 +238,7 @@ async fn every_row_is_kept_or_translated() {
         facts: facts(&principal),
         change_set: &change_set,
         tell: &tell,
+        expected_plan: None,
     };
     let built = Box::pin(recovery.deploy(Mode::Active)).await.unwrap();
     let found = Box::pin(described(&context, &built)).await;

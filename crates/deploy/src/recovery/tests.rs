@@ -265,6 +265,7 @@ macro_rules! recovery {
             facts: $facts,
             change_set: &numbered(),
             tell: &|_| {},
+            expected_plan: None,
         }
     };
 }
@@ -432,4 +433,5 @@ async fn nothing_is_built_if_something_cannot_be() {
 
 // Below the macro that they use.
 mod events;
+mod expected;
 mod faults;

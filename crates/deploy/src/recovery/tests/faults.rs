@@ -165,6 +165,7 @@ async fn build(stacks: &dyn Stacks, name: &str) -> Option<Result<Built, Problem>
         facts: facts(),
         change_set: &|| format!("{name}-{}", number.fetch_add(1, Ordering::Relaxed)),
         tell: &|_| {},
+        expected_plan: None,
     };
     // Longer than any build of this CloudFormation.
     let built = tokio::time::timeout(Duration::from_secs(3600), recovery.deploy(Mode::Active));
