@@ -1,15 +1,19 @@
 //! Plans of restores: one at a time for each application, each ending exactly once. A plan changes nothing; while a build
 //! changes the stacks that it compares, it waits.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
-use lifeboat_jobs::{BuildMode, Done, PlanDone, PlanWork, Work};
+use lifeboat_format::Sha256;
+use lifeboat_jobs::{BuildMode, ClusterTarget, Done, PlanDone, PlanWork, Work};
 use lifeboat_model::request::{PlanRequest, PlanState};
-use lifeboat_model::{Code, Problem, RecoveryPointId, RequestToken, Side};
+use lifeboat_model::{ClusterName, Code, Problem, RecoveryPointId, RequestToken, Side};
+use serde_json::{Map, Value};
 
 use super::TRIES;
 use super::backup::{End, later};
 use super::decision::DecisionBuilder;
-use super::requests::Selected;
+use super::requests::{Selected, not_taken};
 use super::restore::forget_oldest;
 use super::state::{JobEntry, PlanEnd, PlanRun};
 
@@ -22,7 +26,69 @@ const REMEMBERED: usize = 20;
 /// The maximum number of plans in progress or queued: more are probably the mistake of a script.
 const QUEUE: usize = 20;
 
+/// What a restore would do, as a plan records it.
+pub(super) struct Wanted<'a> {
+    pub(super) point: &'a RecoveryPointId,
+    pub(super) clusters: &'a [ClusterTarget],
+    /// [`PlanRun::cluster_names`].
+    pub(super) cluster_names: Option<&'a BTreeMap<ClusterName, ClusterName>>,
+    pub(super) options: &'a Map<String, Value>,
+}
+
+impl Wanted<'_> {
+    /// Returns how a restore differs from a plan.
+    fn differences(&self, plan: &PlanRun) -> Vec<String> {
+        let mut differences = Vec::new();
+        if plan.point != *self.point {
+            differences.push(format!(
+                "the plan is of the recovery point {}, the restore of {}",
+                plan.point, self.point
+            ));
+        }
+        if plan.clusters != self.clusters || plan.cluster_names.as_ref() != self.cluster_names {
+            differences.push("the plan is of other clusters".to_owned());
+        }
+        if plan.options != *self.options {
+            differences.push("the plan has other options, or the application had other rules".to_owned());
+        }
+        differences
+    }
+}
+
 impl DecisionBuilder<'_> {
+    /// Returns the parts of the plan with this hash, if a restore would carry it out.
+    ///
+    /// What else the hash covers is compared by the jobs, each for its part, before they change anything.
+    pub(super) fn expected_plan(&self, hash: &str, wanted: &Wanted<'_>) -> Result<PlanDone, Problem> {
+        let expected = hash.parse::<Sha256>();
+        let expected = expected.map_err(|error| not_taken(format!("`expectPlan` is no hash: {error}")))?;
+        let latest_first = || self.state.plans.iter().rev();
+        let found = latest_first().filter(|plan| plan.hash() == Some(expected));
+        let found: Vec<&PlanRun> = found.collect();
+        let same = found.iter().find(|plan| wanted.differences(plan).is_empty());
+        if let Some(done) = same.and_then(|plan| plan.end.as_ref()?.done.clone()) {
+            return Ok(done);
+        }
+        let mut problem = match found.first() {
+            None => Problem::of(Code::PlanUnknown, format!("no plan has the hash {expected}")),
+            Some(_) => Problem::of(
+                Code::PlanChanged,
+                format!("the restore would not carry out the plan with the hash {expected}"),
+            ),
+        };
+        problem.causes = found
+            .first()
+            .map(|plan| wanted.differences(plan))
+            .unwrap_or_default();
+        let mut others = latest_first().filter(|plan| wanted.differences(plan).is_empty());
+        if let Some(other) = others.find_map(PlanRun::hash) {
+            problem
+                .causes
+                .push(format!("the latest plan of this restore has the hash {other}"));
+        }
+        Err(problem)
+    }
+
     pub(super) fn take_plan(
         &mut self,
         request: &PlanRequest,

@@ -106,6 +106,7 @@ impl DecisionBuilder<'_> {
             let work = Work::Build(BuildWork {
                 hold_nodes,
                 failover: run.failover && run.stage == BuildStage::Clusters,
+                expected_plan: run.expected_plan,
                 ..work
             });
             let kind = match run.stage {
@@ -143,6 +144,7 @@ impl DecisionBuilder<'_> {
             adopt: infrastructure.adopt.clone(),
             adopt_existing: infrastructure.adopt_existing.clone(),
             adopt_tags: infrastructure.adopt_tags.clone(),
+            expected_plan: None,
         }
     }
 

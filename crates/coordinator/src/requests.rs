@@ -12,6 +12,7 @@ use lifeboat_model::{Arn, ClusterName, Code, Problem, RecoveryPointId, RequestTo
 use super::archive;
 use super::clusters::{eks_name, sources, target_of};
 use super::decision::DecisionBuilder;
+use super::plans::Wanted;
 use super::state::{BuildRun, BuildStage, RequestRecord, RestoreRun};
 use super::status;
 use lifeboat_jobs::ClusterTarget;
@@ -91,6 +92,7 @@ impl DecisionBuilder<'_> {
                     request.into.as_ref(),
                     &mut passed_over,
                 )
+                .map_err(not_taken)
                 .and_then(|selected| self.take_restore(request, &token, selected))
                 .map(Some),
             Request::Plan(request) => self
@@ -101,16 +103,20 @@ impl DecisionBuilder<'_> {
                     &mut passed_over,
                 )
                 .and_then(|selected| self.take_plan(request, &token, selected))
-                .map(Some),
-            Request::Backup(request) => self.take_backup(request, &token),
-            Request::Cancel(request) => self.take_cancel(request),
-            Request::Trust(request) => self.take_trust(request, &token).map(|()| None),
-            Request::Acknowledge(request) => self.take_acknowledge(request),
+                .map(Some)
+                .map_err(not_taken),
+            Request::Backup(request) => self.take_backup(request, &token).map_err(not_taken),
+            Request::Cancel(request) => self.take_cancel(request).map_err(not_taken),
+            Request::Trust(request) => {
+                let taken = self.take_trust(request, &token);
+                taken.map(|()| None).map_err(not_taken)
+            }
+            Request::Acknowledge(request) => self.take_acknowledge(request).map_err(not_taken),
             Request::Status(_) | Request::Points(_) | Request::Application(_) => Ok(None),
         };
         let point = match taken {
             Ok(point) => point,
-            Err(why) => return refused(why),
+            Err(problem) => return Answer::Refused(vec![problem]),
         };
         if self.state.requests.len() >= REQUESTS {
             return refused(format!("{REQUESTS} requests were accepted within a week"));
@@ -180,17 +186,33 @@ impl DecisionBuilder<'_> {
             signer,
             targets,
         }: Selected,
-    ) -> Result<RecoveryPointId, String> {
+    ) -> Result<RecoveryPointId, Problem> {
         let rebuild = self.inventory.application.infrastructure.rebuild;
         if request.failover && !rebuild {
-            return Err(
+            return Err(not_taken(
                 "`failover` requires `rebuild` in `infrastructure` of the application document".to_owned(),
-            );
+            ));
         }
         let mut options = self.inventory.application.rules.clone();
         options.extend(request.options.clone());
+        let cluster_names = rebuild.then(|| self.cluster_names_with(&targets));
+        let expected = match &request.expect_plan {
+            Some(hash) => Some(self.expected_plan(
+                hash,
+                &Wanted {
+                    point: &point,
+                    clusters: &targets,
+                    cluster_names: cluster_names.as_ref(),
+                    options: &options,
+                },
+            )?),
+            None => None,
+        };
         let mut runs = Vec::new();
         for target in targets {
+            let expected_plan = expected
+                .as_ref()
+                .and_then(|plan| plan.clusters.get(&target.name)?.hash);
             runs.push(RestoreRun {
                 token: token.clone(),
                 point: point.clone(),
@@ -199,6 +221,7 @@ impl DecisionBuilder<'_> {
                 target,
                 environment: self.inventory.application.recovery.clone(),
                 rebuild,
+                expected_plan,
                 options: options.clone(),
                 requested_at: self.now,
                 attempt: 1,
@@ -210,10 +233,9 @@ impl DecisionBuilder<'_> {
             });
         }
         if self.state.restores.iter().filter(|run| run.end.is_none()).count() + runs.len() > QUEUE {
-            return Err(format!("{QUEUE} restores are already waiting"));
+            return Err(not_taken(format!("{QUEUE} restores are already waiting")));
         }
-        if rebuild {
-            let cluster_names = self.cluster_names_with(runs.iter().map(|run| &run.target));
+        if let Some(cluster_names) = cluster_names {
             self.state.builds.push(BuildRun {
                 token: token.clone(),
                 point: point.clone(),
@@ -221,6 +243,7 @@ impl DecisionBuilder<'_> {
                 environment: self.inventory.application.recovery.clone(),
                 cluster_names,
                 failover: request.failover,
+                expected_plan: expected.and_then(|plan| plan.infrastructure?.hash),
                 stage: BuildStage::Clusters,
                 attempt: 1,
                 next_at: self.now,
@@ -383,9 +406,13 @@ impl DecisionBuilder<'_> {
 }
 
 fn refused(why: String) -> Answer {
-    Answer::Refused(vec![Problem::new(
+    Answer::Refused(vec![not_taken(why)])
+}
+
+pub(super) fn not_taken(why: String) -> Problem {
+    Problem::new(
         Code::RequestRefused,
         why,
         "`lifeboat status` and `lifeboat application points` list applications and recovery points",
-    )])
+    )
 }

@@ -129,6 +129,7 @@ impl DecisionBuilder<'_> {
                 signer: signer.public_key.clone(),
                 options: run.options.clone(),
                 built,
+                expected_plan: run.expected_plan,
             });
             let job = self.job_now(&format!("restore-{}", run.cluster));
             let mut entry = JobEntry::new(job, run.environment.clone(), work, self.now);

@@ -359,6 +359,9 @@ pub struct BuildRun {
     /// Whether replicas of file systems become writable.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failover: bool,
+    /// The hash of the only plan of AWS resources that may be built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_plan: Option<Sha256>,
     /// What is built.
     pub stage: BuildStage,
     /// The number of the attempt, from 1.
@@ -417,6 +420,9 @@ pub struct RestoreRun {
     /// Whether it waits for the build of its request, and restores into the cluster that was built.
     #[serde(default)]
     pub rebuild: bool,
+    /// The hash of the only plan of the cluster that may be carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_plan: Option<Sha256>,
     /// Restore options.
     pub options: serde_json::Map<String, serde_json::Value>,
     /// When it was requested.
@@ -488,6 +494,15 @@ pub struct PlanRun {
     pub cancelled: bool,
     /// The end of the plan.
     pub end: Option<PlanEnd>,
+}
+
+impl PlanRun {
+    /// Returns the hash of the plan ([`PlanDone::hash`]), if one was made.
+    #[must_use]
+    pub fn hash(&self) -> Option<Sha256> {
+        let done = self.end.as_ref()?.done.as_ref()?;
+        done.hash(&self.point, &self.clusters)
+    }
 }
 
 /// The end of a plan.

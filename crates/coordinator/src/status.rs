@@ -200,6 +200,7 @@ fn plan_status(run: &PlanRun) -> PlanStatus {
         },
         ended_at: end.map(|end| end.at),
         problems: end.map(|end| end.problems.clone()).unwrap_or_default(),
+        hash: run.hash().map(|hash| hash.to_string()),
         infrastructure: parts.and_then(|(_, done)| part(done.infrastructure.as_ref()?, None)),
         clusters: clusters.collect(),
     }

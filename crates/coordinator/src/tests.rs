@@ -285,6 +285,7 @@ impl Scenario {
             cluster: None,
             into: None,
             failover: false,
+            expect_plan: None,
             options: serde_json::Map::new(),
             token: Some(RequestToken::parse(token).unwrap()),
         })

@@ -9,6 +9,7 @@ use lifeboat_capture::infrastructure::DescribeResources;
 use lifeboat_deploy::recovery::{Built, ChangeSetName, Recovery, RecoveryPlan};
 use lifeboat_deploy::{CloudFormation, change_set_name, replication};
 use lifeboat_describe::{Wanted, describe, look_up};
+use lifeboat_format::Sha256;
 use lifeboat_infrastructure::description::Missing;
 use lifeboat_infrastructure::{Descriptions, Mentions, Mode, Prices, RecoveryFacts};
 use lifeboat_jobs::BuildMode;
@@ -59,7 +60,7 @@ impl DescribeResources for AwsResources {
 pub trait BuildStacks: Send + Sync {
     /// Builds the stacks, or goes on where an earlier build ended. Looks up the Availability Zones and Kubernetes versions of
     /// `facts`, and what exists for the stacks that adopt. `None` if stacks in use were to be brought to standby, and were not
-    /// changed.
+    /// changed. If the hash of a plan is expected ([`RecoveryPlan::hash`]), nothing is changed by another plan.
     ///
     /// # Errors
     /// As [`Recovery::deploy`], or if AWS refuses a request.
@@ -68,6 +69,7 @@ pub trait BuildStacks: Send + Sync {
         descriptions: &Descriptions,
         facts: RecoveryFacts,
         mode: BuildMode,
+        expected_plan: Option<Sha256>,
     ) -> Result<Option<Built>, Problem>;
 
     /// Ends the replication from these file systems of the primary, so that their replicas can be written to. What was ended
@@ -143,6 +145,7 @@ impl AwsStacks {
             facts,
             change_set,
             tell: &log,
+            expected_plan: None,
         })
     }
 }
@@ -158,9 +161,11 @@ impl BuildStacks for AwsStacks {
         descriptions: &Descriptions,
         facts: RecoveryFacts,
         mode: BuildMode,
+        expected_plan: Option<Sha256>,
     ) -> Result<Option<Built>, Problem> {
         let (stacks, change_set) = (self.stacks(), || self.change_set());
         let mut recovery = self.recovery(&stacks, &change_set, descriptions, facts).await?;
+        recovery.expected_plan = expected_plan;
         // Boxed: the futures of the SDK nest deeper than the compiler's limit.
         match mode {
             BuildMode::Active => Box::pin(recovery.deploy(Mode::Active)).await.map(Some),

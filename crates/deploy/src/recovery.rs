@@ -7,10 +7,11 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use lifeboat_format::Sha256;
 use lifeboat_infrastructure::{
     Adoption, Cost, Descriptions, Finding, Generated, Mode, OwnResource, Prices, RecoveryFacts,
     ResourceDifference, Severity, Stack as RecoveryStack, TAG, Template, adoptions, cost, differences,
-    generate, identity_map, stacks, symbols,
+    generate, identity_map, reviewed, stacks, symbols,
 };
 use lifeboat_model::{Code, Problem};
 use lifeboat_translate::IdentityMap;
@@ -50,6 +51,8 @@ pub struct Recovery<'a> {
     pub change_set: ChangeSetName<'a>,
     /// Receives the lines that say what happens.
     pub tell: Tell<'a>,
+    /// The hash of the only plan that may be built ([`RecoveryPlan::hash`]); `None` allows any.
+    pub expected_plan: Option<Sha256>,
 }
 
 /// What a deployment would do to a stack.
@@ -78,6 +81,10 @@ pub struct PlannedStack {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RecoveryPlan {
+    /// SHA-256 of the JSON of [`ReviewedResources`](lifeboat_infrastructure::ReviewedResources), hexadecimal: of the
+    /// templates, the errors and the identity map before anything is built. It stays the same while the stacks are built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<Sha256>,
     /// The stacks in the order in which they are built.
     pub stacks: Vec<PlannedStack>,
     /// What takes the place of resources that no stack builds.
@@ -107,6 +114,8 @@ pub struct Built {
     pub stacks: Vec<(String, Outcome)>,
     /// The identity map, by which objects are translated.
     pub identities: IdentityMap,
+    /// The same with symbols for what was built, as in [`RecoveryPlan::identities`].
+    pub symbols: IdentityMap,
     /// What could not be built as it was.
     pub findings: Vec<Finding>,
 }
@@ -154,6 +163,7 @@ impl Recovery<'_> {
             });
         }
         Ok(RecoveryPlan {
+            hash: Some(self.hash()),
             stacks: planned,
             adopted: adopted.remove(&None).unwrap_or_default(),
             identities: symbols(self.descriptions, &self.facts),
@@ -165,11 +175,13 @@ impl Recovery<'_> {
     /// too; [`Recovery::stand_down`] deletes it.
     ///
     /// # Errors
-    /// The code of the first error of the findings, or LB-1011 if a stack is not ours, before anything is built; the code
+    /// LB-1260 if another plan is expected, the code of the first error of the findings, or LB-1011 if a stack is not ours,
+    /// before anything is built; the code
     /// of the [diagnosis](crate::diagnosis) or LB-1005 if a stack fails; LB-1006 if one cannot be changed; or the code of a
     /// failed call.
     pub async fn deploy(&mut self, mode: Mode) -> Result<Built, Problem> {
         self.read_outputs().await?;
+        self.must_be_expected()?;
         let wanted = stacks(self.descriptions);
         refuse((wanted.iter()).flat_map(|stack| self.generate(stack, mode).findings))?;
         let mut last: BTreeMap<RecoveryStack, LastDeployed> = BTreeMap::new();
@@ -219,6 +231,7 @@ impl Recovery<'_> {
         Ok(Built {
             stacks: stacks.collect(),
             identities: self.identities(mode)?,
+            symbols: symbols(self.descriptions, &self.facts),
             findings: findings.into_values().flatten().collect(),
         })
     }
@@ -287,6 +300,25 @@ impl Recovery<'_> {
             existing.insert(stack);
         }
         Ok(existing)
+    }
+
+    /// Returns [`RecoveryPlan::hash`]. The resources of our stacks must be known, which are never adopted.
+    fn hash(&self) -> Sha256 {
+        let reviewed = reviewed(self.descriptions, &self.facts);
+        Sha256::of(&serde_json::to_vec(&reviewed).expect("templates can always be written as JSON"))
+    }
+
+    fn must_be_expected(&self) -> Result<(), Problem> {
+        let Some(expected) = self.expected_plan else {
+            return Ok(());
+        };
+        match self.hash() {
+            found if found == expected => Ok(()),
+            found => Err(Problem::of(
+                Code::PlanChanged,
+                format!("the plan of the AWS resources has the hash {found}, and {expected} is expected"),
+            )),
+        }
     }
 
     /// Returns the tags of a stack.

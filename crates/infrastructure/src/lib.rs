@@ -4,7 +4,7 @@
 //! [`description`] is the document, [`RecoveryFacts`] is what must be known of the recovery environment, [`generate`]
 //! makes the template of a [`Stack`] in a [`Mode`]. What cannot be built as it was is a [`Finding`]. [`symbols()`] is the
 //! identity map before anything is built, [`identity_map`] the same from the outputs of the stacks. [`differences`] are
-//! those of a stack and the primary, [`cost::cost`] is what the stacks cost.
+//! those of a stack and the primary, [`cost::cost`] is what the stacks cost, [`reviewed()`] is what the hash of a plan covers.
 //!
 //! This crate is pure: it must not depend on anything but `model`, `translate`, base64 and JSON libraries, and does no
 //! I/O.
@@ -31,6 +31,7 @@ pub mod mentions;
 mod names;
 mod pod_identities;
 mod policy;
+pub mod reviewed;
 mod selectors;
 pub mod stack;
 pub mod symbols;
@@ -47,6 +48,7 @@ pub use difference::{Difference, Reason, ResourceDifference, differences};
 pub use facts::{Adoption, OwnResource, RecoveryFacts, StackOutputs, Zone};
 pub use finding::{Finding, Severity};
 pub use mentions::{EcrImage, Mentions};
+pub use reviewed::{ReviewedResources, reviewed};
 pub use stack::{Generated, Mode, Stack, generate, stacks};
 pub use symbols::{MissingOutput, identity_map, symbols};
 pub use template::{Parameter, Resource, Template};

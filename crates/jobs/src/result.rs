@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
 use lifeboat_format::manifest::Completeness;
-use lifeboat_model::{Arn, ClusterName, EnvironmentId, Epoch, JobId, Problem};
+use lifeboat_model::{Arn, ClusterName, EnvironmentId, Epoch, JobId, Problem, RecoveryPointId};
 use lifeboat_recovery_point::cursor::{CapturedCluster, TypeCounts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -134,6 +134,9 @@ pub struct BuildDone {
     /// The identity map by which objects are translated (`lifeboat schema identities`), parsed by the planner. Empty if
     /// nothing was built.
     pub identities: serde_json::Map<String, serde_json::Value>,
+    /// The same with symbols for what was built, as a plan has them. Only if the build expected a plan.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub symbols: serde_json::Map<String, serde_json::Value>,
 }
 
 /// The result of a completed restore.
@@ -173,6 +176,28 @@ impl PlanDone {
         let mut parts = self.infrastructure.iter().chain(self.clusters.values());
         parts.any(|part| part.rejected)
     }
+
+    /// Returns the hash of the whole plan: SHA-256 over the JSON of the recovery point, the hash of the part about AWS
+    /// resources, and the name, the ARN of the target and the hash of each cluster. `None` if a part has no hash.
+    ///
+    /// What exists in a target, identifiers that AWS assigns, and times are not part of it ([`PartDone::hash`]).
+    #[must_use]
+    pub fn hash(&self, point: &RecoveryPointId, targets: &[ClusterTarget]) -> Option<Sha256> {
+        let infrastructure = match &self.infrastructure {
+            Some(part) => Some(part.hash?),
+            None => None,
+        };
+        let clusters = targets.iter().map(|target| {
+            let hash = self.clusters.get(&target.name)?.hash?;
+            Some((&target.name, &target.arn, hash))
+        });
+        let mut clusters: Vec<_> = clusters.collect::<Option<_>>()?;
+        clusters.sort();
+        let hashed = serde_json::to_vec(&(point, infrastructure, clusters));
+        Some(Sha256::of(
+            &hashed.expect("identifiers and digests can always be written as JSON"),
+        ))
+    }
 }
 
 /// A part of a plan.
@@ -183,6 +208,11 @@ pub struct PartDone {
     pub rejected: bool,
     /// The epoch that wrote it.
     pub epoch: Epoch,
+    /// The hash of what a restore does, whatever the recovery environment holds: of the AWS resources
+    /// `lifeboat_infrastructure::reviewed`, of a cluster the plan for an empty cluster with symbols for what is built.
+    /// Absent if no plan could be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<Sha256>,
 }
 
 /// A delegate's access to a cluster.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lifeboat_format::Sha256;
 use lifeboat_model::{AccountId, Arn, ClusterName, Filter, JobId, RecoveryPointId, Region, SharedStack};
 use lifeboat_recovery_point::cursor::Types;
 use schemars::JsonSchema;
@@ -112,6 +113,9 @@ pub struct BuildWork {
     /// The keys of the tags by which resources are found there; all if it is empty.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub adopt_tags: BTreeSet<String>,
+    /// The hash of the only plan of AWS resources that may be built ([`super::PartDone::hash`]); any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_plan: Option<Sha256>,
 }
 
 /// The payload of a restore job.
@@ -133,6 +137,10 @@ pub struct RestoreWork {
     /// The build job whose result has the identity map by which objects are translated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built: Option<JobId>,
+    /// The hash of the only plan of the cluster's objects that may be carried out ([`super::PartDone::hash`]); any if
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_plan: Option<Sha256>,
 }
 
 /// The payload of a plan job.

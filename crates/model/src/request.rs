@@ -53,6 +53,10 @@ pub struct RestoreRequest {
     /// that they can be written to. It requires `rebuild` in the application document.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failover: bool,
+    /// The hash of the only plan that may be carried out, from `plans` in the status; any plan if absent. The plan must be of
+    /// the same recovery point, clusters and options.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect_plan: Option<String>,
     /// Restore options, merged over the application's rules field by field.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub options: serde_json::Map<String, serde_json::Value>,
@@ -419,6 +423,10 @@ pub struct PlanStatus {
     /// Why no plan was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
+    /// The hash of the plan, for `expectPlan` of a restore; absent until the plan has ended, and if a part could not be
+    /// planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
     /// The part about AWS resources; absent until the plan has ended, and if restores of the application do not build
     /// them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

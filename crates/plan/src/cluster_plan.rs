@@ -46,8 +46,11 @@ pub struct ClusterPlan {
     pub into: ClusterName,
     /// What the plan was compared with.
     pub compared_with: ComparedWith,
-    /// SHA-256 of the plan, hexadecimal. What stacks build is a symbol in it, whether the stacks exist or not, so that it
-    /// stays the same while they are built. What exists in the target is part of it. Absent if no plan could be made.
+    /// The hash ([`Plan::hash`], hexadecimal) of the plan for an empty cluster of the version of the source
+    /// ([`crate::PlanBuilder::empty_target`]), with symbols for what stacks build. It covers the recovery point, the options
+    /// with the rules of the application, each object with its translations and what is decided about it, and what is not
+    /// restored. It depends neither on what the target holds, nor on what AWS assigns, and stays the same while the target
+    /// is built and written to. Absent if no plan could be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
     /// Whether a restore would reject the plan.
@@ -175,10 +178,12 @@ impl ClusterPlan {
         }
     }
 
-    /// Returns the document of a plan. `refusals` are what the target would refuse, beside the findings of the lint.
+    /// Returns the document of a plan. `hash` is [`ClusterPlan::hash`]; `refusals` are what the target would refuse, beside
+    /// the findings of the lint.
     #[must_use]
     pub fn new(
         plan: &Plan,
+        hash: String,
         (cluster, into): (&ClusterName, &ClusterName),
         compared_with: ComparedWith,
         refusals: Vec<Problem>,
@@ -193,7 +198,7 @@ impl ClusterPlan {
             .into_iter()
             .partition(|group| group.rule.is_translation());
         Self {
-            hash: Some(plan.hash()),
+            hash: Some(hash),
             rejected,
             first,
             warnings: problems(warnings).take(LISTED).collect(),

@@ -83,12 +83,21 @@ impl Scenario<'_> {
         coordinator.show(reporter, &line, 0)?;
         let line = "infrastructure plan web --descriptions web.aws.json --profile recovery";
         coordinator.show(reporter, line, 0)?;
-        self.plan(reporter, &coordinator, &there)?;
+        let hash = self.plan(reporter, &coordinator, &there)?;
+        let other = "0".repeat(64);
+        let line = format!("restore web@latest --expect-plan {other} --profile recovery");
+        let refused = coordinator.show(reporter, &line, 10)?;
+        ensure!(
+            refused.err.contains("LB-1261") && refused.err.contains(&hash),
+            "{}",
+            refused.err
+        );
+        self.nothing_is_built()?;
 
         reporter.step("rebuild", "Restore into the account that has nothing of it");
-        let line = "restore web@latest --token rebuild --profile recovery";
+        let line = format!("restore web@latest --expect-plan {hash} --token rebuild --profile recovery");
         let began = Instant::now();
-        coordinator.show(reporter, line, 0)?;
+        coordinator.show(reporter, &line, 0)?;
         let rebuilt = Rebuilt {
             seconds: began.elapsed().as_secs_f64(),
             within_aws: self.within_aws()?,
@@ -99,6 +108,15 @@ impl Scenario<'_> {
             rebuilt.seconds, rebuilt.within_aws
         ));
         self.compare(&made, &there, &provider)?;
+        // What was built and restored is no part of the hash.
+        let line = "plan web@latest --token again --profile recovery --output json";
+        let again = coordinator.show(reporter, line, 0)?;
+        let again: Value = serde_json::from_str(&again.out)?;
+        let compared = text(&again["clusters"][0]["comparedWith"]);
+        ensure!(
+            again["hash"] == hash.as_str() && compared == "target",
+            "the plan after the restore, compared with {compared}, has another hash than {hash}: {again}"
+        );
         for line in [
             "cloudformation list-stacks --query StackSummaries[].StackName",
             "eks list-clusters",
@@ -178,8 +196,13 @@ impl Scenario<'_> {
         Ok(leftovers)
     }
 
-    /// Shows the whole plan before anything is built, and checks that it is complete.
-    fn plan(&self, reporter: &Reporter, coordinator: &CoordinatorCommands, there: &Provided) -> Result<()> {
+    /// Shows the whole plan before anything is built, and checks that it is complete. Returns its hash.
+    fn plan(
+        &self,
+        reporter: &Reporter,
+        coordinator: &CoordinatorCommands,
+        there: &Provided,
+    ) -> Result<String> {
         let line = "plan web@latest --token plan --profile recovery";
         coordinator.show(reporter, line, 0)?;
         // The same token shows the same plan.
@@ -197,6 +220,9 @@ impl Scenario<'_> {
                 "{cluster}"
             );
         }
+        let hash = plan["hash"].as_str().context("the plan has no hash")?.to_owned();
+        let command = plan["restore"].as_str().unwrap_or_default();
+        ensure!(command.ends_with(&format!("--expect-plan {hash}")), "{command}");
         let text = plan["clusters"].to_string();
         for planned in [
             "${storage.FileSystem",
@@ -206,13 +232,18 @@ impl Scenario<'_> {
         ] {
             ensure!(text.contains(planned), "{planned} is not planned: {text}");
         }
+        self.nothing_is_built()?;
+        Ok(hash)
+    }
+
+    fn nothing_is_built(&self) -> Result<()> {
         let found = self
             .recovery
             .json(&["cloudformation", "list-stacks"])?
             .to_string();
         ensure!(
             !found.contains("lifeboat-web-network"),
-            "a plan builds nothing: {found}"
+            "something was built: {found}"
         );
         Ok(())
     }

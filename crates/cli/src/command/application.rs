@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use lifeboat_format::Sha256;
 use lifeboat_model::request::{
     AcknowledgeRequest, Answer, ApplicationRequest, BackupRequest, CancelRequest, Request, RestoreRequest,
     TrustRequest,
@@ -59,11 +60,11 @@ const RESTORE: &str = "Example:
   Restores into the clusters of the application document, or with --cluster and --into
   into another one. Options override those of the document. `lifeboat restore shop@latest`
   is short for the example without its profile, and `lifeboat plan shop@latest` shows the
-  plan.
+  plan, with its hash for --expect-plan.
 
 Exit codes: 0 started, or with --wait: the cluster matches the plan; 2 there is no such
-application, point or cluster, 4 with --wait: the cluster does not match the plan, 12 AWS or
-the coordinator failed";
+application, point or cluster, 4 with --wait: the cluster does not match the plan, 10 it is
+not the plan of --expect-plan, 12 AWS or the coordinator failed";
 
 const POINTS: &str = "Example:
   lifeboat application points shop --profile recovery --region eu-central-1
@@ -202,6 +203,9 @@ pub struct RestoreArguments {
     /// The recovery side takes over for good: the replication to its EFS file systems ends, so that they can be written to
     #[arg(long, help_heading = "Target")]
     pub failover: bool,
+    /// Carry out the plan with this hash or nothing; `lifeboat application plan` with the same options prints it
+    #[arg(long, value_name = "HASH", help_heading = "Execution")]
+    pub expect_plan: Option<Sha256>,
     /// What is restored, and how.
     #[command(flatten)]
     pub restore_options: RestoreOptionArguments,
@@ -352,6 +356,7 @@ async fn restore(arguments: &RestoreArguments, context: &Context) -> Result<(Ans
         cluster: arguments.cluster.clone(),
         into: arguments.into.clone(),
         failover: arguments.failover,
+        expect_plan: arguments.expect_plan.map(String::from),
         options: options(&arguments.restore_options.options()?)?,
         token: Some(named(arguments.request.token.as_ref())),
     };

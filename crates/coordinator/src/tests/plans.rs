@@ -21,8 +21,11 @@ fn plan(token: &str) -> Request {
 }
 
 fn part(rejected: bool) -> PartDone {
-    let epoch = Epoch::FIRST;
-    PartDone { rejected, epoch }
+    PartDone {
+        rejected,
+        epoch: Epoch::FIRST,
+        hash: Some(Sha256::of(&[u8::from(rejected)])),
+    }
 }
 
 fn planned(infrastructure: Option<bool>, rejected: bool) -> Outcome {
@@ -44,6 +47,24 @@ impl Scenario {
     fn plan_status(&self) -> PlanStatus {
         let status = status::status(&self.inventory.application, &self.state, time("10:30:00"));
         status.plans.into_iter().next().unwrap()
+    }
+
+    /// Makes a plan, and returns its hash.
+    fn planned(&mut self, request: PlanRequest, outcome: Outcome, now: &str) -> String {
+        self.inventory.requests = vec![Request::Plan(request)];
+        self.decide(now);
+        self.end_plan(outcome, now);
+        self.plan_status().hash.unwrap()
+    }
+
+    /// Asks for a restore that expects a plan. Returns the problem for which it is refused.
+    fn expect(&mut self, request: RestoreRequest, now: &str) -> Option<Problem> {
+        self.inventory.requests = vec![Request::Restore(request)];
+        match self.decide(now).answers.remove(0) {
+            Answer::Accepted(_) => None,
+            Answer::Refused(mut problems) => problems.pop(),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Claims and ends the plan, and decides.
@@ -158,7 +179,7 @@ fn a_plan_waits_for_the_stacks_and_the_stacks_in_standby_wait_for_it() {
     let built = BuildDone {
         changed: 0,
         unchanged: 3,
-        identities: serde_json::Map::new(),
+        ..BuildDone::default()
     };
     scenario.end(&job, 1, Outcome::Done(Done::Build(built)), Vec::new());
     scenario.decide("10:09:00");
@@ -235,4 +256,154 @@ fn plans_of_what_does_not_exist_are_refused() {
             .all(|answer| matches!(answer, Answer::Refused(_)))
     );
     assert_eq!(scenario.state, before);
+}
+
+/// Returns the request for a restore that expects a plan.
+fn expecting(token: &str, hash: &str) -> RestoreRequest {
+    match Scenario::restore(token) {
+        Request::Restore(request) => RestoreRequest {
+            expect_plan: Some(hash.to_owned()),
+            ..request
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_hash_of_a_plan_is_that_of_its_parts_targets_and_point() {
+    let parts = |infrastructure, rejected| match planned(infrastructure, rejected) {
+        Outcome::Done(Done::Plan(done)) => done,
+        other => panic!("{other:?}"),
+    };
+    let target = |arn: &str| {
+        let arn = Arn::parse(format!("arn:aws:eks:eu-central-1:222222222222:cluster/{arn}")).unwrap();
+        let name = ClusterName::parse("orders").unwrap();
+        [ClusterTarget { name, arn }]
+    };
+    let point = RecoveryPointId::parse("20261121T100000Z-aaaaaa").unwrap();
+    let hash = parts(Some(false), false).hash(&point, &target("a"));
+    assert!(hash.is_some());
+    let mut later = parts(Some(false), false);
+    later.infrastructure.as_mut().unwrap().epoch = Epoch::FIRST.next();
+    later.clusters.values_mut().for_each(|part| part.rejected = true);
+    assert_eq!(
+        later.hash(&point, &target("a")),
+        hash,
+        "what the target refuses is no part of it"
+    );
+    let other_point = RecoveryPointId::parse("20261121T100000Z-bbbbbb").unwrap();
+    for other in [
+        parts(Some(true), false).hash(&point, &target("a")),
+        parts(Some(false), true).hash(&point, &target("a")),
+        parts(None, false).hash(&point, &target("a")),
+        parts(Some(false), false).hash(&other_point, &target("a")),
+        parts(Some(false), false).hash(&point, &target("b")),
+    ] {
+        assert!(other.is_some());
+        assert_ne!(other, hash);
+    }
+    let mut unplanned = parts(Some(false), false);
+    unplanned.clusters.values_mut().for_each(|part| part.hash = None);
+    assert_eq!(unplanned.hash(&point, &target("a")), None);
+}
+
+#[test]
+fn a_restore_that_expects_a_plan_gives_each_job_its_part() {
+    let mut scenario = Scenario::with_point();
+    scenario.inventory.application.infrastructure.rebuild = true;
+    let hash = scenario.planned(request("p-1"), planned(Some(false), true), "10:02:00");
+    assert_eq!(scenario.expect(expecting("t-1", &hash), "10:03:00"), None);
+    let Some(Work::Build(build)) = scenario.state.jobs().map(|entry| entry.work.clone()).next() else {
+        panic!("nothing is built");
+    };
+    assert_eq!(build.expected_plan, part(false).hash);
+    let job = scenario.job("build");
+    scenario.claim(&job, 1, "10:03:10");
+    scenario.end(
+        &job,
+        1,
+        Outcome::Done(Done::Build(BuildDone::default())),
+        Vec::new(),
+    );
+    scenario.decide("10:04:00");
+    let mut works = scenario.state.jobs().map(|entry| entry.work.clone());
+    let restore = works.find_map(|work| match work {
+        Work::Restore(restore) => Some(restore),
+        _ => None,
+    });
+    assert_eq!(restore.unwrap().expected_plan, part(true).hash);
+    drop(works);
+    let nodes = scenario.state.jobs().find_map(|entry| match &entry.work {
+        Work::Build(build) => Some(build.expected_plan),
+        _ => None,
+    });
+    assert_eq!(
+        nodes.unwrap(),
+        part(false).hash,
+        "the nodes are a part of the plan too"
+    );
+
+    // Without a plan, any is carried out.
+    let mut scenario = Scenario::with_point();
+    scenario.inventory.requests = vec![Scenario::restore("t-1")];
+    scenario.decide("10:02:00");
+    let Some(Work::Restore(restore)) = scenario.state.jobs().map(|entry| entry.work.clone()).next() else {
+        panic!("nothing is restored");
+    };
+    assert_eq!(restore.expected_plan, None);
+}
+
+#[test]
+fn a_restore_that_differs_from_the_expected_plan_is_refused_and_starts_nothing() {
+    let mut scenario = Scenario::with_point();
+    let hash = scenario.planned(request("p-1"), planned(None, false), "10:02:00");
+    let before = scenario.state.clone();
+    let is_unchanged = |scenario: &Scenario| {
+        assert!(scenario.state.restores.is_empty() && scenario.state.builds.is_empty());
+        assert_eq!(scenario.state.requests, before.requests);
+    };
+
+    // Another hash; both are named.
+    let unknown = "0a".repeat(32);
+    let refused = scenario.expect(expecting("t-1", &unknown), "10:03:00").unwrap();
+    assert_eq!(refused.code, Code::PlanUnknown);
+    assert!(
+        refused.message.contains(&unknown) && refused.causes[0].contains(&hash),
+        "{refused}"
+    );
+    let refused = scenario.expect(expecting("t-1", "0a"), "10:03:00").unwrap();
+    assert_eq!(refused.code, Code::RequestRefused);
+    is_unchanged(&scenario);
+
+    // Other options, and another target.
+    let mut other = expecting("t-1", &hash);
+    other.options.insert("existing".to_owned(), "update".into());
+    let refused = scenario.expect(other, "10:03:00").unwrap();
+    assert_eq!(refused.code, Code::PlanChanged);
+    assert!(refused.causes[0].contains("other options"), "{refused}");
+    let mut other = expecting("t-1", &hash);
+    other.cluster = ClusterName::parse("orders").ok();
+    other.into = ClusterName::parse("elsewhere").ok();
+    let refused = scenario.expect(other, "10:03:00").unwrap();
+    assert!(refused.causes[0].contains("other clusters"), "{refused}");
+    is_unchanged(&scenario);
+
+    // Another rule of the application, of which there is a newer plan: its hash is named too.
+    scenario
+        .inventory
+        .application
+        .rules
+        .insert("existing".to_owned(), "keep".into());
+    let newer = scenario.planned(request("p-2"), planned(None, true), "10:04:00");
+    let refused = scenario.expect(expecting("t-1", &hash), "10:05:00").unwrap();
+    assert_eq!(refused.code, Code::PlanChanged);
+    assert!(refused.causes[1].contains(&newer), "{refused}");
+    assert_eq!(scenario.expect(expecting("t-1", &newer), "10:06:00"), None);
+
+    // An application that is rebuilt has another plan.
+    let mut scenario = Scenario::with_point();
+    let hash = scenario.planned(request("p-1"), planned(None, false), "10:02:00");
+    scenario.inventory.application.infrastructure.rebuild = true;
+    let refused = scenario.expect(expecting("t-1", &hash), "10:03:00").unwrap();
+    assert_eq!(refused.code, Code::PlanChanged);
 }

@@ -18,7 +18,7 @@ fn built() -> Outcome {
     Outcome::Done(Done::Build(BuildDone {
         changed: 4,
         unchanged: 0,
-        identities: serde_json::Map::new(),
+        ..BuildDone::default()
     }))
 }
 

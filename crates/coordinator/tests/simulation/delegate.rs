@@ -232,6 +232,7 @@ impl Handler<PlanWork> for Delegate {
             let part = PartDone {
                 rejected: false,
                 epoch: epoch.claim.epoch,
+                hash: None,
             };
             clusters.insert(target.name.clone(), part);
         }
@@ -259,6 +260,7 @@ impl Handler<BuildWork> for Delegate {
             changed: 1,
             unchanged: 0,
             identities: serde_json::Map::new(),
+            symbols: serde_json::Map::new(),
         };
         EpochEnd::Result(Outcome::Done(Done::Build(done)), Vec::new())
     }

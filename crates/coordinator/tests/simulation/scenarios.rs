@@ -25,6 +25,7 @@ impl Fixture {
             cluster: None,
             into: None,
             failover: false,
+            expect_plan: None,
             options: serde_json::Map::new(),
             token: Some(token),
         })

@@ -13,6 +13,8 @@ use lifeboat_jobs::{BuildDone, BuildWork, Done, Outcome, Progress};
 use lifeboat_model::{Code, Problem};
 use lifeboat_recovery_point::{PointError, PointRepository, ReadablePoint, Silent};
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
+use lifeboat_translate::IdentityMap;
+use serde_json::{Map, Value};
 
 use super::restore::{other_vault, signer_of};
 use super::{Delegate, SidePorts, failure};
@@ -61,7 +63,7 @@ impl Delegate {
             let replicated = replicas(&descriptions, &facts);
             let sources: Vec<String> = replicated.map(|(source, _)| source.to_owned()).collect();
             let built = stacks
-                .build(&descriptions, facts, work.mode)
+                .build(&descriptions, facts, work.mode, work.expected_plan)
                 .await
                 .map_err(failed)?;
             // Last, because EFS does not resume a replication; and before the Pods start that write.
@@ -72,7 +74,10 @@ impl Delegate {
         });
         match epoch.while_owned(run.as_mut(), lifeboat_system::sleep).await {
             Ok(Ok(built)) => {
-                let done = built.as_ref().map(done).unwrap_or_default();
+                let mut done = built.as_ref().map(done).unwrap_or_default();
+                if let Some(built) = built.filter(|_| work.expected_plan.is_some()) {
+                    done.symbols = map_of(&built.symbols);
+                }
                 EpochEnd::Result(Outcome::Done(Done::Build(done)), Vec::new())
             }
             Ok(Err((problem, retry))) => EpochEnd::failed(problem, retry),
@@ -145,12 +150,18 @@ pub(super) async fn descriptions_of(point: &ReadablePoint) -> Result<Description
 fn done(built: &Built) -> BuildDone {
     let unchanged = |(_, outcome): &&(String, StackOutcome)| *outcome == StackOutcome::Unchanged;
     let unchanged = built.stacks.iter().filter(unchanged).count();
-    let identities = serde_json::to_value(&built.identities);
-    let identities = identities.expect("an identity map can always be written as JSON");
     BuildDone {
         changed: (built.stacks.len() - unchanged) as u64,
         unchanged: unchanged as u64,
-        identities: identities.as_object().cloned().unwrap_or_default(),
+        identities: map_of(&built.identities),
+        symbols: Map::new(),
+    }
+}
+
+fn map_of(identities: &IdentityMap) -> Map<String, Value> {
+    match serde_json::to_value(identities) {
+        Ok(Value::Object(map)) => map,
+        _ => unreachable!("an identity map can always be written as a JSON object"),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Plans: what a restore would do in this environment, without doing it.
 //!
-//! Objects are translated to the symbols of the stacks, whether these exist or not: the same recovery point has the same
-//! plan before, while and after they are built.
+//! Objects are translated to the symbols of the stacks, whether these exist or not. The hash of a cluster is that of its
+//! plan for an empty cluster: it is the same before, while and after the stacks are built and the objects restored, and a
+//! restore that expects a plan makes it again.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,14 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use lifeboat_apiserver::Api;
 use lifeboat_deploy::diagnosis::is_retryable;
+use lifeboat_format::Sha256;
 use lifeboat_format::manifest::ClusterRecord;
 use lifeboat_infrastructure::Descriptions;
 use lifeboat_jobs::claim::{Written, put_once};
 use lifeboat_jobs::keys::plan_part_key;
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
 use lifeboat_jobs::{
-    AccessReport, BuildWork, ClusterTarget, Done, Failure, Outcome, PartDone, PlanCheckpoint, PlanDone,
-    PlanWork, Progress, RestoreCheckpoint,
+    AccessReport, ClusterTarget, Done, Failure, Outcome, PartDone, PlanCheckpoint, PlanDone, PlanWork,
+    Progress, RestoreCheckpoint,
 };
 use lifeboat_model::{ArnKind, ClusterName, Code, Diagnostic as _, Problem};
 use lifeboat_plan::{ClusterPlan, ComparedWith, RestoreOptions, Severity};
@@ -25,6 +27,7 @@ use lifeboat_restore::execute::{CachedFrames, PointFrames};
 use lifeboat_restore::preflight::preflight;
 use lifeboat_restore::recover::{Planned, RecoverError, draft};
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
+use lifeboat_translate::identity::Kind;
 use serde::Serialize;
 
 use super::build::{descriptions_of, not_granted};
@@ -126,7 +129,7 @@ impl Planner<'_> {
                 (problem, retry)
             })?;
             let rejected = !planned.errors().is_empty();
-            infrastructure = Some(self.write(None, rejected, &planned).await?);
+            infrastructure = Some(self.write(None, rejected, planned.hash, &planned).await?);
             options.identities = Some(with_declared(planned.identities, options.identities));
             descriptions = Some(described);
         }
@@ -134,9 +137,17 @@ impl Planner<'_> {
             if self.done().contains_key(&target.name) {
                 continue;
             }
-            let ranges = service_ranges(self.work.build.as_deref(), descriptions.as_ref(), target);
-            let planned = self.cluster(&point, target, &options, ranges).await?;
-            let part = self.write(Some(&target.name), planned.rejected, &planned).await?;
+            let reviewed = Reviewed {
+                point: &point,
+                options: &options,
+                descriptions: descriptions.as_ref(),
+                target,
+            };
+            let planned = self.cluster(&reviewed).await?;
+            let hash = planned.hash.as_deref().and_then(|hash| hash.parse().ok());
+            let part = self
+                .write(Some(&target.name), planned.rejected, hash, &planned)
+                .await?;
             self.done().insert(target.name.clone(), part);
         }
         Ok(PlanDone {
@@ -149,26 +160,9 @@ impl Planner<'_> {
         self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn cluster(
-        &self,
-        point: &VerifiedPoint,
-        target: &ClusterTarget,
-        options: &RestoreOptions,
-        service_ranges: Vec<String>,
-    ) -> Result<ClusterPlan, Failed> {
-        let records = &point.point().statement().predicate.clusters;
-        let record = records.iter().find(|record| record.name == target.name);
-        let record = record.ok_or_else(|| {
-            let problem = Problem::new(
-                Code::PointNotFound,
-                format!(
-                    "the recovery point {} has no cluster {}",
-                    self.work.point, target.name
-                ),
-                "use one of the clusters in the application document (`lifeboat application show`)",
-            );
-            (problem, false)
-        })?;
+    async fn cluster(&self, reviewed: &Reviewed<'_>) -> Result<ClusterPlan, Failed> {
+        let target = reviewed.target;
+        let record = record_of(reviewed.point, &target.name)?;
         let connected = self.delegate.clusters.connect(target).await;
         let (compared_with, mut first, warnings) = match &connected {
             Ok(_) => (ComparedWith::Target, Vec::new(), Vec::new()),
@@ -180,13 +174,11 @@ impl Planner<'_> {
         self.report(target, connected.as_ref().err());
         let into = eks_name(target);
         let names = (&target.name, &into);
-        let planned = self
-            .plan(point, record, options, connected.as_ref().ok(), service_ranges)
-            .await;
+        let planned = self.plan(reviewed, record, connected.as_ref().ok()).await;
         let mut document = match planned {
-            Ok((planned, refusals)) => {
+            Ok((planned, hash, refusals)) => {
                 first.extend(refusals);
-                ClusterPlan::new(&planned.plan, names, compared_with, first)
+                ClusterPlan::new(&planned.plan, hash, names, compared_with, first)
             }
             Err(RecoverError::NoPlan { problems }) => {
                 first.extend(problems);
@@ -198,28 +190,31 @@ impl Planner<'_> {
         Ok(document)
     }
 
-    /// Makes the plan of a cluster, and asks the target what it would refuse.
+    /// Makes the plan of a cluster, and asks the target what it would refuse. Returns the hash of the plan for an empty
+    /// cluster too.
     async fn plan(
         &self,
-        point: &VerifiedPoint,
+        reviewed: &Reviewed<'_>,
         record: &ClusterRecord,
-        options: &RestoreOptions,
         target: Option<&Api>,
-        service_ranges: Vec<String>,
-    ) -> Result<(Planned, Vec<Problem>), RecoverError> {
-        let drafted = draft(point, record, options.clone(), self.counted).await?;
+    ) -> Result<(Planned, String, Vec<Problem>), RecoverError> {
+        let for_empty = reviewed.plan(record, self.counted).await?;
+        let hash = for_empty.hash.clone();
         let Some(api) = target else {
-            let planned = drafted.plan_for_empty_target(&record.server.version, service_ranges)?;
-            return Ok((planned, Vec::new()));
+            return Ok((for_empty, hash, Vec::new()));
         };
+        // Not both at once: each may have 300,000 objects.
+        drop(for_empty);
+        let point = reviewed.point;
+        let drafted = draft(point, record, reviewed.options.clone(), self.counted).await?;
         let planned = drafted.plan(api, None, self.counted).await?;
         let findings = planned.plan.lint();
         if findings.iter().any(|finding| finding.severity == Severity::Error) {
-            return Ok((planned, Vec::new()));
+            return Ok((planned, hash, Vec::new()));
         }
         let frames = CachedFrames::new(PointFrames::new(point, planned.frames.clone()));
         let refusals = preflight(api, &planned.plan, &planned.facts, &frames).await?;
-        Ok((planned, refusals))
+        Ok((planned, hash, refusals))
     }
 
     /// Returns what must be fixed first, and what should be known, if the target cannot be reached. A cluster that is built
@@ -246,6 +241,7 @@ impl Planner<'_> {
         &self,
         cluster: Option<&ClusterName>,
         rejected: bool,
+        hash: Option<Sha256>,
         part: &impl Serialize,
     ) -> Result<PartDone, Failed> {
         let claim = self.epoch.claim;
@@ -256,6 +252,7 @@ impl Planner<'_> {
             Written::New | Written::Same => Ok(PartDone {
                 rejected,
                 epoch: claim.epoch,
+                hash,
             }),
             Written::Other => {
                 let problem = Problem::new(
@@ -282,23 +279,58 @@ fn eks_name(target: &ClusterTarget) -> ClusterName {
     }
 }
 
-/// Returns the ranges of cluster IPs that a cluster gets that is built: those of the primary's.
-fn service_ranges(
-    build: Option<&BuildWork>,
-    descriptions: Option<&Descriptions>,
-    target: &ClusterTarget,
-) -> Vec<String> {
-    let into = eks_name(target);
-    let names = build.into_iter().flat_map(|build| &build.cluster_names);
-    let source = names
-        .filter(|(_, to)| **to == into)
-        .map(|(from, _)| from.as_str())
-        .next();
-    let clusters = descriptions.into_iter().flat_map(|found| &found.clusters);
-    let described = clusters.filter(|cluster| Some(cluster.name.as_str()) == source);
-    let networks = described.filter_map(|cluster| cluster.kubernetes_network_config.as_ref());
-    let ranges = networks.flat_map(|network| [&network.service_ipv4_cidr, &network.service_ipv6_cidr]);
-    ranges.flatten().cloned().collect()
+/// What the plan of a cluster depends on that is reviewed: everything but the target.
+pub(super) struct Reviewed<'a> {
+    pub(super) point: &'a VerifiedPoint,
+    /// With symbols in the identity map for what stacks build.
+    pub(super) options: &'a RestoreOptions,
+    /// The descriptions of AWS resources, if the cluster is built.
+    pub(super) descriptions: Option<&'a Descriptions>,
+    pub(super) target: &'a ClusterTarget,
+}
+
+impl Reviewed<'_> {
+    /// Makes the plan for an empty cluster.
+    pub(super) async fn plan(
+        &self,
+        record: &ClusterRecord,
+        watch: &ProgressCounter,
+    ) -> Result<Planned, RecoverError> {
+        let drafted = draft(self.point, record, self.options.clone(), watch).await?;
+        drafted.plan_for_empty_target(&record.server.version, self.service_ranges())
+    }
+
+    /// Returns the ranges of cluster IPs that a cluster gets that is built: those of the primary's.
+    fn service_ranges(&self) -> Vec<String> {
+        let into = eks_name(self.target);
+        let identities = self.options.identities.iter();
+        let mut names = identities
+            .flat_map(|map| &map.identities)
+            .filter(|one| one.kind == Kind::Cluster);
+        let source = names.find(|one| one.to == into.as_str()).map(|one| &one.from);
+        let clusters = self.descriptions.into_iter().flat_map(|found| &found.clusters);
+        let described = clusters.filter(|cluster| Some(&cluster.name) == source);
+        let networks = described.filter_map(|cluster| cluster.kubernetes_network_config.as_ref());
+        let ranges = networks.flat_map(|network| [&network.service_ipv4_cidr, &network.service_ipv6_cidr]);
+        ranges.flatten().cloned().collect()
+    }
+}
+
+/// Returns the record of a cluster of a recovery point.
+pub(super) fn record_of<'p>(
+    point: &'p VerifiedPoint,
+    cluster: &ClusterName,
+) -> Result<&'p ClusterRecord, Failed> {
+    let point = point.point();
+    let mut records = point.statement().predicate.clusters.iter();
+    records.find(|record| record.name == *cluster).ok_or_else(|| {
+        let problem = Problem::new(
+            Code::PointNotFound,
+            format!("the recovery point {} has no cluster {cluster}", point.point()),
+            "use one of the clusters in the application document (`lifeboat application show`)",
+        );
+        (problem, false)
+    })
 }
 
 /// Returns what earlier epochs of the job have completed.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lifeboat_format::VerifyingKey;
+use lifeboat_format::manifest::ClusterRecord;
 use lifeboat_jobs::claim::put_once;
 use lifeboat_jobs::folder::view;
 use lifeboat_jobs::keys::report_key;
@@ -23,8 +24,10 @@ use lifeboat_restore::recover::{EarlierRun, RecoverError, Recovered, Recovery};
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
 use lifeboat_translate::IdentityMap;
 use lifeboat_translate::identity::Kind;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::build::descriptions_of;
+use super::plan::{Reviewed, record_of};
 use super::watch::ProgressCounter;
 use super::{Delegate, SidePorts, failure};
 use crate::clusters::Settling;
@@ -68,9 +71,15 @@ impl Delegate {
             Ok(options) => options,
             Err(problem) => return EpochEnd::failed(problem, false),
         };
+        // As they were reviewed: with symbols for what is built.
+        let mut reviewed = options.clone();
         if let Some(built) = &work.built {
-            match self.identities(built).await {
-                Ok(built) => options.identities = Some(with_declared(built, options.identities)),
+            match self.identities(built, work.expected_plan.is_some()).await {
+                Ok((built, symbols)) => {
+                    options.identities = Some(with_declared(built, options.identities));
+                    let declared = reviewed.identities.take();
+                    reviewed.identities = symbols.map(|symbols| with_declared(symbols, declared));
+                }
                 Err((problem, retry)) => return EpochEnd::failed(problem, retry),
             }
         }
@@ -79,17 +88,12 @@ impl Delegate {
         let mut run = Box::pin(async {
             let opened = self.open(point, signer, unwrapper, vault, &counted).await;
             let readable = opened.map_err(|(problem, retry)| EpochEnd::failed(problem, retry))?;
-            let records = &readable.point().statement().predicate.clusters;
-            let Some(record) = records.iter().find(|record| record.name == *cluster) else {
-                return Err(EpochEnd::failed(
-                    Problem::new(
-                        Code::PointNotFound,
-                        format!("the recovery point {point} has no cluster {cluster}"),
-                        "use one of the clusters in the application document (`lifeboat application show`)",
-                    ),
-                    false,
-                ));
-            };
+            let record =
+                record_of(&readable, cluster).map_err(|(problem, retry)| EpochEnd::failed(problem, retry))?;
+            let expected = self.must_be_expected(work, &readable, record, &reviewed, &counted);
+            expected
+                .await
+                .map_err(|(problem, retry)| EpochEnd::failed(problem, retry))?;
             let connected = match work.built {
                 Some(_) => {
                     let settling = Settling::default();
@@ -153,19 +157,71 @@ impl Delegate {
         readable.verify_after(verified, counted).await.map_err(failed)
     }
 
-    /// Returns the identity map of what a build job of this environment has built.
-    async fn identities(&self, built: &JobId) -> Result<IdentityMap, (Problem, bool)> {
+    /// Stops a restore whose plan is not the one that is expected. The plan is made again as it was reviewed, without the
+    /// target.
+    async fn must_be_expected(
+        &self,
+        work: &RestoreWork,
+        point: &VerifiedPoint,
+        record: &ClusterRecord,
+        options: &RestoreOptions,
+        counted: &ProgressCounter,
+    ) -> Result<(), (Problem, bool)> {
+        let Some(expected) = work.expected_plan else {
+            return Ok(());
+        };
+        let descriptions = match work.built {
+            Some(_) => Some(descriptions_of(point).await?),
+            None => None,
+        };
+        let reviewed = Reviewed {
+            point,
+            options,
+            descriptions: descriptions.as_ref(),
+            target: &work.target,
+        };
+        let planned = reviewed.plan(record, counted).await;
+        let found = planned
+            .map_err(|error| (error.problem(), error.kind().is_retryable()))?
+            .hash;
+        if found == expected.to_string() {
+            return Ok(());
+        }
+        let problem = Problem::of(
+            Code::PlanChanged,
+            format!(
+                "the plan of the objects of {} has the hash {found}, and {expected} is expected",
+                work.cluster
+            ),
+        );
+        Err((problem, false))
+    }
+
+    /// Returns the identity map of what a build job of this environment has built, and the one with symbols if it is
+    /// needed.
+    async fn identities(
+        &self,
+        built: &JobId,
+        needs_symbols: bool,
+    ) -> Result<(IdentityMap, Option<IdentityMap>), (Problem, bool)> {
         let trust = Trust::Keys(&self.coordinators);
         let view = view(self.scratch.as_ref(), built, trust, None).await;
         let view = view.map_err(|error| failure(&error))?;
-        let identities = match view.validity() {
+        let done = match view.validity() {
             ResultValidity::Counts(result) => match &result.outcome {
-                Outcome::Done(Done::Build(done)) => Some(done.identities.clone()),
+                Outcome::Done(Done::Build(done)) => Some(done),
                 _ => None,
             },
             _ => None,
         };
-        let identities = identities.and_then(|map| serde_json::from_value(Value::Object(map)).ok());
+        let parsed = |map: &Map<String, Value>| serde_json::from_value(Value::Object(map.clone())).ok();
+        let identities = done.and_then(|done| {
+            let symbols = match needs_symbols {
+                true => Some(parsed(&done.symbols)?),
+                false => None,
+            };
+            Some((parsed(&done.identities)?, symbols))
+        });
         identities.ok_or_else(|| {
             let problem = Problem::new(
                 Code::JobDocumentRefused,

@@ -9,13 +9,14 @@ use lifeboat_delegate::infrastructure::BuildStacks;
 use lifeboat_delegate::work::SidePorts;
 use lifeboat_deploy::Outcome as StackOutcome;
 use lifeboat_deploy::recovery::{Built, RecoveryPlan};
+use lifeboat_format::Sha256;
 use lifeboat_infrastructure::cost::cost;
 use lifeboat_infrastructure::{Descriptions, Prices, RecoveryFacts};
 use lifeboat_jobs::worker::Deadline;
 use lifeboat_jobs::{Assignment, BuildMode, BuildWork, Done, Outcome, Work};
 use lifeboat_model::{ClusterName, Code, JobId, Problem, SharedStack};
 use lifeboat_translate::IdentityMap;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::described::{Answer, OBJECTS, Scripted, capture, describing, point};
 use crate::fixture::{Fixture, later};
@@ -36,6 +37,16 @@ impl ScriptedStacks {
             failed_over: Mutex::default(),
         })
     }
+
+    /// Returns how often something was built.
+    pub(crate) fn builds(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    /// Returns the hash of what would be built.
+    pub(crate) fn hash(&self) -> Sha256 {
+        Sha256::of(b"templates")
+    }
 }
 
 #[async_trait]
@@ -45,7 +56,11 @@ impl BuildStacks for ScriptedStacks {
         descriptions: &Descriptions,
         facts: RecoveryFacts,
         mode: BuildMode,
+        expected_plan: Option<Sha256>,
     ) -> Result<Option<Built>, Problem> {
+        if expected_plan.is_some_and(|expected| expected != self.hash()) {
+            return Err(Problem::of(Code::PlanChanged, "another plan is expected"));
+        }
         self.asked.lock().unwrap().push((descriptions.clone(), facts));
         if mode == BuildMode::Standby {
             return Ok(None);
@@ -56,6 +71,7 @@ impl BuildStacks for ScriptedStacks {
                 ("lifeboat-shop-identity".to_owned(), StackOutcome::Unchanged),
             ],
             identities: self.answer.clone()?,
+            symbols: symbols(),
             findings: Vec::new(),
         }))
     }
@@ -67,6 +83,7 @@ impl BuildStacks for ScriptedStacks {
 
     async fn plan(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<RecoveryPlan, Problem> {
         Ok(RecoveryPlan {
+            hash: Some(self.hash()),
             cost: cost(descriptions, &facts, &Prices::built_in()),
             stacks: Vec::new(),
             adopted: facts.adopted,
@@ -104,18 +121,25 @@ pub(crate) fn build(fixture: &Fixture, number: u32, of: u32) -> Assignment {
         adopt: BTreeMap::from([("vpc-1".to_owned(), "vpc-2".to_owned())]),
         adopt_existing: BTreeSet::from([SharedStack::Network]),
         adopt_tags: BTreeSet::from(["app".to_owned()]),
+        expected_plan: None,
     });
     fixture.assignment(&format!("20261121T10100{number}Z-bbbbbb-build"), work)
 }
 
-fn restore(fixture: &Fixture, number: u32, of: u32, built: &JobId) -> Assignment {
+pub(crate) fn restore(fixture: &Fixture, number: u32, of: u32, built: &JobId) -> Assignment {
     let mut assignment = fixture.restore(&format!("20261121T10200{number}Z-cccccc-restore"));
     let Work::Restore(work) = &mut assignment.work else {
         unreachable!("the fixture made a restore");
     };
     (work.point, work.built) = (point(of), Some(built.clone()));
     // What the application declares is used as well.
-    let declared = json!({
+    work.options.insert("identities".to_owned(), declared());
+    assignment
+}
+
+/// What the application declares.
+pub(crate) fn declared() -> Value {
+    json!({
         "format": IdentityMap::FORMAT,
         "primary": {"account": "111111111111", "region": "eu-west-1"},
         "recovery": {"account": "222222222222", "region": "eu-central-1"},
@@ -123,9 +147,7 @@ fn restore(fixture: &Fixture, number: u32, of: u32, built: &JobId) -> Assignment
             {"kind": "file-system", "from": "fs-0123456789abcdef0", "to": "fs-00000000000000000"},
             {"kind": "host", "from": "db.eu-west-1.example", "to": "db.eu-central-1.example"},
         ],
-    });
-    work.options.insert("identities".to_owned(), declared);
-    assignment
+    })
 }
 
 pub(crate) fn identities() -> IdentityMap {
@@ -136,6 +158,13 @@ pub(crate) fn identities() -> IdentityMap {
         "identities": [{"kind": "file-system", "from": "fs-0123456789abcdef0", "to": "fs-0fedcba9876543210"}],
     });
     serde_json::from_value(map).unwrap()
+}
+
+/// The same before anything is built.
+pub(crate) fn symbols() -> IdentityMap {
+    let mut symbols = identities();
+    symbols.identities[0].to = "${storage.FileSystemCarts}".to_owned();
+    symbols
 }
 
 pub(crate) async fn captured(fixture: &Fixture, number: u32, describe: bool) {

@@ -234,6 +234,7 @@ impl Fixture {
             signer: keys::load_verifying(&self.keys.signing_public).unwrap().to_pem(),
             options: serde_json::Map::new(),
             built: None,
+            expected_plan: None,
         });
         self.assignment(name, work)
     }

@@ -12,6 +12,7 @@ use serde_json::json;
 mod built;
 mod continued;
 mod described;
+mod expected;
 mod fixture;
 mod forged;
 mod planned;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use lifeboat_infrastructure::{Prices, Zone};
-use lifeboat_model::{AccountId, EnvironmentId, Region};
+use lifeboat_model::{AccountId, ApplicationName, EnvironmentId, Region};
 use serde_json::Value;
 
 use super::*;
@@ -320,6 +320,7 @@ macro_rules! recovery {
             facts: $facts,
             change_set: &numbered(),
             tell: &|_| {},
+            expected_plan: None,
         }
     };
 }
@@ -493,4 +494,5 @@ async fn nothing_is_built_if_something_cannot_be() {
 
 // Below the macro that they use.
 mod events;
+mod expected;
 mod faults;

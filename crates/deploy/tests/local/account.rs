@@ -113,6 +113,7 @@ pub(crate) fn recovery<'a>(
         facts,
         change_set: &change_set,
         tell: &tell,
+        expected_plan: None,
     }
 }
 

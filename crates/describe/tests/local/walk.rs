@@ -34,7 +34,7 @@ pub(crate) fn mentions(made: &Made, account: &str) -> Mentions {
         json!({"kind": "Ingress", "metadata": {"annotations":
             {"alb.ingress.kubernetes.io/wafv2-acl-arn": made.web_acl}}}),
         json!({"kind": "ConfigMap", "metadata": {"name": "aws-auth", "namespace": "kube-system"}, "data": {"mapRoles":
-            format!("- rolearn: arn:aws:iam::{ACCOUNT}:role/{OF_IDENTITY_CENTER}\n  groups: [operators]\n")}}),
+            format!("- rolearn: arn:aws:iam::{account}:role/{OF_IDENTITY_CENTER}\n  groups: [operators]\n")}}),
         json!({"kind": "TargetGroupBinding", "spec": {"targetGroupARN": made.target_group}}),
     ] {
         mentions.collect(&object);

@@ -8,5 +8,6 @@ mod golden;
 mod lookups;
 mod properties;
 mod random;
+mod reviewed;
 mod rows;
 mod sample;

@@ -1156,6 +1156,20 @@ codes! {
         remedy: "see `aws efs describe-replication-configurations`, and repair the replication",
     }
 
+    /// A plan is not the one that is expected.
+    PlanChanged = 1260 exits PlanRefused {
+        title: "the restore would not carry out the plan that is expected",
+        meaning: "A restore that was given the hash of a plan carries out that plan or nothing. The recovery point, the options, the application document, the version of Lifeboat or what is adopted in the recovery environment differ. What had been compared before stays; nothing was written for this part of the plan.",
+        remedy: "run `lifeboat plan` with the same options, compare it with the plan that was reviewed, and restore with its hash",
+    }
+
+    /// No plan with the expected hash is known.
+    PlanUnknown = 1261 exits PlanRefused {
+        title: "no plan with the expected hash is known",
+        meaning: "The coordinator knows the last 20 plans of an application. The same plan that is made again has the same hash. Nothing was started.",
+        remedy: "run `lifeboat plan` with the same options, compare the hash, and restore with it",
+    }
+
     /// A permission set of IAM Identity Center is not assigned to the recovery account.
     PermissionSetNotAssigned = 1270 exits PlanRefused {
         title: "a permission set of IAM Identity Center is not assigned to the recovery account",

@@ -49,7 +49,7 @@ fn fixture(subnet: &str) -> Fixture {
 fn document(plan: &Plan, refusals: Vec<Problem>) -> ClusterPlan {
     let name = |text: &str| ClusterName::parse(text).unwrap();
     let names = (&name("orders"), &name("orders-dr"));
-    ClusterPlan::new(plan, names, ComparedWith::EmptyCluster, refusals)
+    ClusterPlan::new(plan, plan.hash(), names, ComparedWith::EmptyCluster, refusals)
 }
 
 #[test]

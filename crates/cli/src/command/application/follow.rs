@@ -295,8 +295,14 @@ pub(super) async fn read<T: DeserializeOwned>(
 }
 
 fn exit_of(restores: &[RestoreStatus]) -> Exit {
+    let is_refused = |restore: &RestoreStatus| {
+        let mut problems = restore.problems.iter();
+        problems.any(|problem| problem.code == Code::PlanChanged)
+    };
     if restores.iter().all(|restore| restore.state == RestoreState::Done) {
         Exit::Success
+    } else if restores.iter().any(is_refused) {
+        Exit::PlanRefused
     } else {
         Exit::DiffersFromPlan
     }

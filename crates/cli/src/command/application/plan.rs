@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use clap::Args;
 use lifeboat_aws::coordinator::CoordinatorClient;
 use lifeboat_deploy::recovery::RecoveryPlan;
-use lifeboat_format::Sha256;
 use lifeboat_infrastructure::{Reason, Severity};
 use lifeboat_model::request::{ApplicationStatus, PlanRequest, PlanState, PlanStatus, Request};
 use lifeboat_model::{
@@ -31,7 +30,8 @@ pub(super) const AFTER: &str = "Examples:
   written: the AWS resources that it creates and changes, what becomes of each object, its
   translations, what is not restored and why, and what must be fixed first. What does not exist
   yet is a symbol, such as ${network.SubnetPrivateA}. Change sets are created to find the
-  differences of stacks that exist, and deleted.
+  differences of stacks that exist, and deleted. The hash stays the same until then:
+  `lifeboat application restore --expect-plan` carries out this plan or nothing.
 
 Exit codes: 0 a restore would carry it out, 2 there is no such application, point or cluster,
 6 no plan could be made, 10 a restore would reject it, 12 AWS or the coordinator failed";
@@ -76,8 +76,15 @@ pub struct RecoveryPlanDocument {
     pub point: RecoveryPointId,
     /// The token of the request for the plan.
     pub token: RequestToken,
-    /// SHA-256, hexadecimal, over the recovery point, the identity map with its symbols, and the hashes of the clusters.
-    pub hash: String,
+    /// SHA-256, hexadecimal, over the recovery point, the hash of the AWS resources, and those of the clusters with their
+    /// targets. It depends neither on what the recovery environment holds nor on times: the plan has the same hash before,
+    /// while and after a restore carries it out. Absent if a part could not be planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// The command that carries out this plan or nothing; with the options of the plan, if it has any. Absent without a
+    /// hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<String>,
     /// Whether a restore would reject the plan.
     pub rejected: bool,
     /// The AWS resources that a restore would build; absent if restores of the application build none (`rebuild` in the
@@ -92,21 +99,15 @@ impl RecoveryPlanDocument {
     /// The name and version of this document.
     pub const FORMAT: &str = "lifeboat.dev/recovery-plan/v1";
 
-    fn new(status: &PlanStatus, of: &ApplicationStatus, parts: Parts) -> Self {
-        let identities = parts.infrastructure.as_ref().map(|plan| &plan.identities);
-        let clusters = parts
-            .clusters
-            .iter()
-            .map(|plan| (&plan.cluster, &plan.into, &plan.hash));
-        let hashed = (&status.point, identities, clusters.collect::<Vec<_>>());
-        let hashed = serde_json::to_vec(&hashed).expect("a plan can always be written as JSON");
+    fn new(status: &PlanStatus, of: &ApplicationStatus, parts: Parts, asked: &PlanRequest) -> Self {
         Self {
             format: Self::FORMAT.to_owned(),
             application: of.application.clone(),
             environment: of.recovery.clone(),
             point: status.point.clone(),
             token: status.token.clone(),
-            hash: Sha256::of(&hashed).to_string(),
+            hash: status.hash.clone(),
+            restore: status.hash.as_ref().map(|hash| command(status, asked, hash)),
             rejected: status.state == PlanState::Rejected,
             infrastructure: parts.infrastructure,
             clusters: parts.clusters,
@@ -128,11 +129,16 @@ impl RecoveryPlanDocument {
             ("Recovery point", format!("`{}`", self.point)),
             ("Environment", format!("`{}`", self.environment)),
             ("Verdict", self.verdict().to_owned()),
-            ("Hash", format!("`{}`", self.hash)),
         ];
         out.push_str("| | |\n|---|---|\n");
         for (name, value) in rows {
             line(&mut out, &format!("| {name} | {value} |"));
+        }
+        let code = |text: &String| format!("`{text}`");
+        for (name, text) in [("Hash", &self.hash), ("Restore", &self.restore)] {
+            if let Some(value) = text.as_ref().map(code) {
+                line(&mut out, &format!("| {name} | {value} |"));
+            }
         }
         out.push_str("\n## AWS resources\n\n");
         match &self.infrastructure {
@@ -147,21 +153,43 @@ impl RecoveryPlanDocument {
     }
 }
 
+/// Returns the command that restores by a plan.
+fn command(status: &PlanStatus, asked: &PlanRequest, hash: &str) -> String {
+    let mut command = format!("lifeboat restore {}@{}", asked.application, status.point);
+    for (option, value) in [("--cluster", &asked.cluster), ("--into", &asked.into)] {
+        if let Some(value) = value {
+            let _ = write!(command, " {option} {value}");
+        }
+    }
+    if !asked.options.is_empty() {
+        // They may be the content of files.
+        command.push_str(" [the options of this plan]");
+    }
+    let _ = write!(command, " --expect-plan {hash}");
+    command
+}
+
 /// What is said in place of the AWS resources if a restore builds none.
 const NOT_BUILT: &str = "Not part of this plan: restores of the application build none (`rebuild` in `infrastructure` of the application document).";
 
 impl Document for RecoveryPlanDocument {
     fn table(&self) -> String {
         let mut out = format!(
-            "recovery plan of {} at {}: {}\n  hash {}\n\n",
+            "recovery plan of {} at {}: {}\n",
             self.application,
             self.point,
-            self.verdict(),
-            self.hash
+            self.verdict()
         );
+        if let Some(hash) = &self.hash {
+            line(&mut out, &format!("  hash {hash}"));
+        }
+        out.push('\n');
         line(&mut out, &format!("AWS resources in {}", self.environment));
         match &self.infrastructure {
             Some(plan) => {
+                if let Some(hash) = &plan.hash {
+                    line(&mut out, &format!("  hash {hash}"));
+                }
                 let table = plan_table(&plan.stacks, &plan.adopted, &plan.cost);
                 for text in table.lines() {
                     line(&mut out, &format!("  {text}"));
@@ -172,6 +200,12 @@ impl Document for RecoveryPlanDocument {
         for cluster in &self.clusters {
             out.push('\n');
             out.push_str(&cluster.text());
+        }
+        if let Some(restore) = &self.restore {
+            line(
+                &mut out,
+                &format!("\nto carry out this plan or nothing: {restore}"),
+            );
         }
         out
     }
@@ -325,14 +359,14 @@ async fn make(arguments: &PlanArguments, context: &Context) -> Result<RecoveryPl
         token: Some(named(arguments.token.as_ref())),
     };
     let coordinator = CoordinatorClient::new(arguments.of.ask.aws.open().await?);
-    let accepted = coordinator.accepted(&Request::Plan(request)).await?;
+    let accepted = coordinator.accepted(&Request::Plan(request.clone())).await?;
     let (of, status) = follow::plan(&coordinator, &accepted, context).await?;
     match status.state {
         PlanState::Done | PlanState::Rejected => {}
         _ => return Err(failed(&status)),
     }
     let parts = read(&coordinator, &of.recovery, &status).await?;
-    Ok(RecoveryPlanDocument::new(&status, &of, parts))
+    Ok(RecoveryPlanDocument::new(&status, &of, parts, &request))
 }
 
 async fn read(

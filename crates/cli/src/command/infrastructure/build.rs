@@ -553,6 +553,7 @@ pub(in crate::command) fn recovery<'a>(
         facts,
         change_set: &change_set,
         tell,
+        expected_plan: None,
     }
 }
 

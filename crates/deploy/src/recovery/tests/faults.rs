@@ -78,7 +78,8 @@ impl Stacks for Faulty<'_> {
     }
 
     async fn template(&self, stack: &str) -> Result<String, Problem> {
-        self.call("GetTemplate", self.inner.template(stack)).await
+        self.call("GetTemplate", Stacks::template(self.inner, stack))
+            .await
     }
 
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {
@@ -169,6 +170,7 @@ async fn build(stacks: &dyn Stacks, name: &str) -> Option<Result<Built, Problem>
         facts: facts(),
         change_set: &|| format!("{name}-{}", number.fetch_add(1, Ordering::Relaxed)),
         tell: &|_| {},
+        expected_plan: None,
     };
     // Longer than any build of this CloudFormation.
     let built = tokio::time::timeout(Duration::from_secs(3600), recovery.deploy(Mode::Active));

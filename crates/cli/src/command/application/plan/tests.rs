@@ -22,6 +22,7 @@ fn cluster() -> ClusterPlan {
 
 fn infrastructure() -> RecoveryPlan {
     serde_json::from_value(json!({
+        "hash": "0c".repeat(32),
         "stacks": [
             {"stack": "network", "name": "lifeboat-shop-network", "exists": true,
                 "changes": [{"resource": "SubnetA", "type": "AWS::EC2::Subnet", "action": "Modify",
@@ -51,10 +52,19 @@ fn infrastructure() -> RecoveryPlan {
     .unwrap()
 }
 
-fn document(infrastructure: Option<RecoveryPlan>) -> RecoveryPlanDocument {
-    let status = serde_json::from_value(json!({
+fn status() -> PlanStatus {
+    serde_json::from_value(json!({
         "token": "t-1", "point": "20261121T114800Z-7f3a9c", "requestedAt": "2026-11-21T12:00:00Z", "state": "rejected",
-    }));
+        "hash": "0b".repeat(32),
+    }))
+    .unwrap()
+}
+
+fn asked() -> PlanRequest {
+    serde_json::from_value(json!({"application": "shop"})).unwrap()
+}
+
+fn document(infrastructure: Option<RecoveryPlan>) -> RecoveryPlanDocument {
     let of = serde_json::from_value(json!({
         "application": "shop", "primary": "111111111111-eu-west-1", "recovery": "222222222222-eu-central-1",
         "clusters": ["orders"], "schedule": "every 1h", "restores": [], "issues": [],
@@ -63,7 +73,7 @@ fn document(infrastructure: Option<RecoveryPlan>) -> RecoveryPlanDocument {
         infrastructure,
         clusters: vec![cluster()],
     };
-    RecoveryPlanDocument::new(&status.unwrap(), &of.unwrap(), parts)
+    RecoveryPlanDocument::new(&status(), &of.unwrap(), parts, &asked())
 }
 
 #[test]
@@ -90,17 +100,22 @@ fn a_plan_without_resources_says_so() {
     );
 }
 
-/// What exists of the stacks is not part of the hash; what objects are translated to is.
 #[test]
-fn the_hash_is_that_of_the_symbols() {
-    let planned = document(Some(infrastructure()));
-    let mut exists = infrastructure();
-    exists.stacks[1].exists = true;
-    exists.stacks[1].changes.clear();
-    assert_eq!(document(Some(exists)).hash, planned.hash);
-    let mut other = infrastructure();
-    other.identities.identities[0].to = "${network.SubnetPrivateB}".to_owned();
-    assert_ne!(document(Some(other)).hash, planned.hash);
+fn the_restore_by_a_plan_names_what_was_asked_for() {
+    let hash = "0b".repeat(32);
+    let mut asked = asked();
+    assert_eq!(
+        document(None).restore.unwrap(),
+        format!("lifeboat restore shop@20261121T114800Z-7f3a9c --expect-plan {hash}")
+    );
+    asked.cluster = ClusterName::parse("orders").ok();
+    asked.into = ClusterName::parse("other").ok();
+    asked.options.insert("existing".to_owned(), json!("update"));
+    let restore = command(&status(), &asked, &hash);
+    assert!(
+        restore.contains("--cluster orders --into other [the options of this plan] --expect-plan 0b0b"),
+        "{restore}"
+    );
 }
 
 #[test]

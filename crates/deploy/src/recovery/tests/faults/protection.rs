@@ -20,6 +20,7 @@ async fn built() -> State {
         facts: facts(),
         change_set: &numbered(),
         tell: &|_| {},
+        expected_plan: None,
     };
     recovery.deploy(Mode::Active).await.unwrap();
     state(&stacks)
@@ -45,6 +46,7 @@ async fn a_teardown_takes_the_protection_off_and_changes_nothing_else() {
         facts: facts(),
         change_set: &numbered(),
         tell: &|_| {},
+        expected_plan: None,
     };
     let changed = recovery.stand_down().await.unwrap();
     assert!(changed.contains(&ORDERS.to_owned()), "{changed:?}");
