@@ -225,6 +225,17 @@ async fn objects_are_translated_by_what_was_built() {
     run(&fixture, &recovery, &failover).await;
     assert_eq!(*building.failed_over.lock().unwrap(), ["fs-0123456789abcdef0"]);
 
+    // A file system that is mapped to another one than its replica keeps its replication.
+    building.failed_over.lock().unwrap().clear();
+    let mut mapped = build(&fixture, 9, 1);
+    if let Work::Build(work) = &mut mapped.work {
+        work.failover = true;
+        let (from, to) = ("fs-0123456789abcdef0", "fs-0bbbbbbbbbbbbbbbb");
+        work.adopt.insert(from.to_owned(), to.to_owned());
+    }
+    run(&fixture, &recovery, &mapped).await;
+    assert_eq!(*building.failed_over.lock().unwrap(), Vec::<String>::new());
+
     // In standby, stacks that are in use are not changed.
     let mut standby = build(&fixture, 6, 1);
     if let Work::Build(work) = &mut standby.work {
