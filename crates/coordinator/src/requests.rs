@@ -12,7 +12,7 @@ use lifeboat_model::{Arn, ClusterName, Code, Problem, RecoveryPointId, RequestTo
 use super::archive;
 use super::clusters::{eks_name, sources, target_of};
 use super::decision::DecisionBuilder;
-use super::state::{BuildRun, BuildStage, RequestRecord, RestoreRun};
+use super::state::{BuildReport, BuildRun, BuildStage, RequestRecord, RestoreRun};
 use super::status;
 use lifeboat_jobs::ClusterTarget;
 
@@ -227,6 +227,7 @@ impl DecisionBuilder<'_> {
                 failed_before: None,
                 job: None,
                 built: None,
+                report: BuildReport::default(),
                 cancelled: false,
                 end: None,
             });

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use lifeboat_aws::{AwsContext, EksClusters};
 use lifeboat_aws_ec2::Ec2;
 use lifeboat_capture::infrastructure::DescribeResources;
-use lifeboat_deploy::recovery::{Built, Recovery, RecoveryPlan};
+use lifeboat_deploy::recovery::{BuildWatch, Built, Recovery, RecoveryPlan, Watched};
 use lifeboat_deploy::{CloudFormation, change_set_name, replication};
 use lifeboat_describe::{Wanted, candidates, describe};
 use lifeboat_infrastructure::description::Missing;
@@ -60,7 +60,7 @@ impl DescribeResources for AwsResources {
 pub trait BuildStacks: Send + Sync {
     /// Builds the stacks, or goes on where an earlier build ended. Looks up the Availability Zones and Kubernetes versions of
     /// `facts`, and what exists for the stacks that adopt. `None` if stacks in use were to be brought to standby, and were not
-    /// changed.
+    /// changed. `watch` is told what the build is at.
     ///
     /// # Errors
     /// As [`Recovery::deploy`], or if AWS refuses a request.
@@ -69,6 +69,7 @@ pub trait BuildStacks: Send + Sync {
         descriptions: &Descriptions,
         facts: RecoveryFacts,
         mode: BuildMode,
+        watch: &BuildWatch,
     ) -> Result<Option<Built>, Problem>;
 
     /// Ends the replication from these file systems of the primary, so that their replicas can be written to. What was ended
@@ -156,10 +157,15 @@ impl BuildStacks for AwsStacks {
         descriptions: &Descriptions,
         facts: RecoveryFacts,
         mode: BuildMode,
+        watch: &BuildWatch,
     ) -> Result<Option<Built>, Problem> {
         let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
-        let mut recovery = Recovery {
+        let watched = Watched {
             stacks: &stacks,
+            watch,
+        };
+        let mut recovery = Recovery {
+            stacks: &watched,
             descriptions,
             facts: self.looked_up(descriptions, facts).await?,
             change_set: &|| self.change_set(),

@@ -12,7 +12,7 @@ use lifeboat_infrastructure::{
     ResourceDifference, Severity, Stack as RecoveryStack, TAG, Template, adoptions, cost, differences,
     generate, identity_map, stacks, symbols,
 };
-use lifeboat_model::{ApplicationName, Code, Problem};
+use lifeboat_model::{ApplicationName, BuiltStack, Code, Problem, StackName};
 use lifeboat_translate::IdentityMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,8 +20,10 @@ use serde::{Deserialize, Serialize};
 use crate::stack::{self, OnFailure, Outcome, ResourceChange, StackSpec, Stacks};
 
 mod events;
+mod watched;
 
 pub use events::SeenEvents;
+pub use watched::{BuildWatch, Watched};
 
 /// The tag that names a stack within its application, as [`RecoveryStack::symbol`] does.
 pub const STACK_TAG: &str = "lifeboat.dev/stack";
@@ -101,8 +103,8 @@ impl RecoveryPlan {
 /// What a deployment built.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Built {
-    /// The stacks with the outcome, in the order in which they were built.
-    pub stacks: Vec<(String, Outcome)>,
+    /// The stacks in the order in which they were built.
+    pub stacks: Vec<BuiltStack>,
     /// The identity map, by which objects are translated.
     pub identities: IdentityMap,
     /// What could not be built as it was.
@@ -211,9 +213,11 @@ impl Recovery<'_> {
                 break;
             }
         }
-        let stacks = outcomes
-            .into_iter()
-            .map(|(stack, outcome)| (stack.name(&self.facts.application), outcome));
+        let stacks = outcomes.into_iter().map(|(stack, outcome)| BuiltStack {
+            stack: StackName::parse(stack.name(&self.facts.application))
+                .expect("the names of stacks are those that CloudFormation allows"),
+            outcome,
+        });
         Ok(Built {
             stacks: stacks.collect(),
             identities: self.identities(mode)?,
@@ -248,8 +252,8 @@ impl Recovery<'_> {
         let updated = built
             .stacks
             .into_iter()
-            .filter(|(_, outcome)| *outcome != Outcome::Unchanged);
-        changed.extend(updated.map(|(stack, _)| stack));
+            .filter(|built| built.outcome != Outcome::Unchanged);
+        changed.extend(updated.map(|built| built.stack.to_string()));
         Ok(changed)
     }
 

@@ -42,7 +42,10 @@ impl Scenario {
     }
 
     fn plan_status(&self) -> PlanStatus {
-        let status = status::status(&self.inventory.application, &self.state, time("10:30:00"));
+        let Inventory {
+            application, jobs, ..
+        } = &self.inventory;
+        let status = status::status(application, &self.state, jobs, time("10:30:00"));
         status.plans.into_iter().next().unwrap()
     }
 
@@ -158,7 +161,7 @@ fn a_plan_waits_for_the_stacks_and_the_stacks_in_standby_wait_for_it() {
     let built = BuildDone {
         changed: 0,
         unchanged: 3,
-        identities: serde_json::Map::new(),
+        ..BuildDone::default()
     };
     scenario.end(&job, 1, Outcome::Done(Done::Build(built)), Vec::new());
     scenario.decide("10:09:00");

@@ -7,13 +7,12 @@ use async_trait::async_trait;
 use lifeboat_delegate::Delegate;
 use lifeboat_delegate::infrastructure::BuildStacks;
 use lifeboat_delegate::work::SidePorts;
-use lifeboat_deploy::Outcome as StackOutcome;
-use lifeboat_deploy::recovery::{Built, RecoveryPlan};
+use lifeboat_deploy::recovery::{BuildWatch, Built, RecoveryPlan};
 use lifeboat_infrastructure::cost::cost;
-use lifeboat_infrastructure::{Descriptions, Prices, RecoveryFacts};
+use lifeboat_infrastructure::{Descriptions, Finding, Prices, RecoveryFacts, Severity};
 use lifeboat_jobs::worker::Deadline;
 use lifeboat_jobs::{Assignment, BuildMode, BuildWork, Done, Outcome, Work};
-use lifeboat_model::{ClusterName, Code, JobId, Problem, SharedStack};
+use lifeboat_model::{BuiltStack, ClusterName, Code, JobId, Problem, SharedStack, StackName, StackOutcome};
 use lifeboat_translate::IdentityMap;
 use serde_json::json;
 
@@ -45,6 +44,7 @@ impl BuildStacks for ScriptedStacks {
         descriptions: &Descriptions,
         facts: RecoveryFacts,
         mode: BuildMode,
+        _: &BuildWatch,
     ) -> Result<Option<Built>, Problem> {
         self.asked.lock().unwrap().push((descriptions.clone(), facts));
         if mode == BuildMode::Standby {
@@ -52,11 +52,11 @@ impl BuildStacks for ScriptedStacks {
         }
         Ok(Some(Built {
             stacks: vec![
-                ("lifeboat-shop-network".to_owned(), StackOutcome::Created),
-                ("lifeboat-shop-identity".to_owned(), StackOutcome::Unchanged),
+                stack("lifeboat-shop-network", StackOutcome::Created),
+                stack("lifeboat-shop-identity", StackOutcome::Unchanged),
             ],
             identities: self.answer.clone()?,
-            findings: Vec::new(),
+            findings: (0..25).flat_map(findings).collect(),
         }))
     }
 
@@ -73,6 +73,29 @@ impl BuildStacks for ScriptedStacks {
             identities: self.answer.clone()?,
         })
     }
+}
+
+fn stack(name: &str, outcome: StackOutcome) -> BuiltStack {
+    BuiltStack {
+        stack: StackName::parse(name).unwrap(),
+        outcome,
+    }
+}
+
+/// Returns a warning, which two stacks have, and a note.
+fn findings(number: u32) -> [Finding; 3] {
+    let warning = Finding {
+        severity: Severity::Warning,
+        resource: format!("fs-{number:02}"),
+        code: Code::FileSystemWithoutReplica,
+        what: "it is built empty".to_owned(),
+        remedy: "map it".to_owned(),
+    };
+    let note = Finding {
+        severity: Severity::Note,
+        ..warning.clone()
+    };
+    [warning.clone(), warning, note]
 }
 
 pub(crate) fn delegate(fixture: &Fixture, building: Option<&Arc<ScriptedStacks>>) -> Delegate {
@@ -180,6 +203,17 @@ async fn objects_are_translated_by_what_was_built() {
         panic!("nothing was built");
     };
     assert_eq!((done.changed, done.unchanged), (1, 1));
+    assert_eq!(
+        done.stacks[0],
+        stack("lifeboat-shop-network", StackOutcome::Created)
+    );
+    assert_eq!((done.warnings.len(), done.more_warnings), (20, 5));
+    let warning = done.warnings[0].problem();
+    assert_eq!(warning.code, Code::FileSystemWithoutReplica);
+    assert_eq!(
+        warning.causes,
+        ["the delegate reported: \"fs-00: it is built empty\""]
+    );
     let (descriptions, facts) = building.asked.lock().unwrap().pop().unwrap();
     assert_eq!(descriptions.account.as_str(), "111111111111");
     assert_eq!(facts.account.as_str(), "222222222222");

@@ -11,6 +11,8 @@ use serde_json::Value;
 use super::*;
 use crate::stack::{Change, ChangeSet, Event, Stack, StackResource};
 
+mod watched;
+
 const DOCUMENT: &[u8] = include_bytes!("../../../infrastructure/tests/fixtures/aws-descriptions-v1.json");
 
 struct Memory {
@@ -23,6 +25,8 @@ struct Memory {
     fails: Mutex<Option<String>>,
     /// How often a stack is still described as in progress.
     busy: Mutex<BTreeMap<String, u32>>,
+    /// The events of stacks, newest first.
+    events: Mutex<BTreeMap<String, Vec<Event>>>,
 }
 
 /// The status of a stack of which no change set was executed yet.
@@ -40,6 +44,7 @@ impl Memory {
             done: Mutex::default(),
             fails: Mutex::default(),
             busy: Mutex::default(),
+            events: Mutex::default(),
         }
     }
 
@@ -232,8 +237,14 @@ impl Stacks for Memory {
         Ok(())
     }
 
-    async fn events(&self, _: &str) -> Result<Vec<Event>, Problem> {
-        Ok(Vec::new())
+    async fn events(&self, stack: &str) -> Result<Vec<Event>, Problem> {
+        Ok(self
+            .events
+            .lock()
+            .unwrap()
+            .get(stack)
+            .cloned()
+            .unwrap_or_default())
     }
 }
 
@@ -310,7 +321,7 @@ async fn stacks_are_built_in_order_and_what_needs_a_later_one_in_a_second_pass()
         again
             .stacks
             .iter()
-            .all(|(_, outcome)| *outcome == Outcome::Unchanged)
+            .all(|built| built.outcome == Outcome::Unchanged)
     );
     assert_eq!(again.identities, built.identities);
 }
