@@ -170,7 +170,10 @@ impl<'w> DecisionBuilder<'w> {
         // A status shows what this decision has found.
         for answer in &mut self.answers {
             if let Answer::Status(answer) = answer {
-                answer.applications = vec![status(&self.inventory.application, &self.state, self.now)];
+                let Inventory {
+                    application, jobs, ..
+                } = self.inventory;
+                answer.applications = vec![status(application, &self.state, jobs, self.now)];
             }
         }
         if self.state != *before {

@@ -22,7 +22,7 @@ use super::inventory::ListedRange;
 use super::ports::Ports;
 use super::state::State;
 use super::{ActionOutcome, Inventory, Registered, VaultView};
-use lifeboat_jobs::folder::view;
+use lifeboat_jobs::folder::Folder;
 use lifeboat_jobs::read::{DocumentError, SMALL, parse};
 use lifeboat_jobs::{JobView, Refused, Trust};
 use lifeboat_recovery_point::layout::points_prefix;
@@ -81,7 +81,7 @@ pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Inventory {
             within(
                 ports,
                 ENVIRONMENT_TIMEOUT,
-                read(ports, application, environment, state),
+                read(ports, application, environment, state, user_waits),
             )
             .await
             .map_err(|cause| unanswered(Code::EnvironmentUnavailable, cause)),
@@ -146,12 +146,24 @@ async fn read(
     application: &Application,
     environment: &EnvironmentId,
     state: &State,
+    user_waits: bool,
 ) -> Result<EnvironmentRead, StoreError> {
     let store = ports.scratch(environment);
     let prefix = format!("{CAPTURES}{}", points_prefix(&application.name));
     let jobs = state.jobs().filter(|entry| entry.environment == *environment);
     let jobs = jobs.map(|entry| async {
-        let view = view(store.as_ref(), &entry.job, Trust::Content, Some(entry.epoch())).await?;
+        let folder = Folder {
+            store: store.as_ref(),
+            job: &entry.job,
+            trust: Trust::Content,
+            newest: Some(entry.epoch()),
+        };
+        let files = folder.files().await?;
+        let mut view = folder.view(&files).await?;
+        // Nobody else reads it, and nothing depends on it.
+        if user_waits {
+            view.doing = folder.progress(&files, &view).await.unwrap_or_default();
+        }
         Ok::<_, StoreError>((entry.job.clone(), view))
     });
     // Captures are in the primary environment only.

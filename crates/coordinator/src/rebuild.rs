@@ -6,17 +6,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
-use lifeboat_jobs::{BuildMode, BuildWork, ClusterTarget, Done, Work};
-use lifeboat_model::{ClusterName, Code, Problem, RecoveryPointId, RequestToken, Side};
+use lifeboat_jobs::result::WARNINGS;
+use lifeboat_jobs::{BuildDone, BuildMode, BuildWork, ClusterTarget, Done, Failure, Work};
+use lifeboat_model::{ClusterName, Code, Problem, RecoveryPointId, RequestToken, Side, StackOutcome};
 
 use super::TRIES;
 use super::backup::{End, later};
 use super::clusters::{eks_name, sources, target_of};
 use super::decision::DecisionBuilder;
-use super::state::{BuildEnd, BuildRun, BuildStage, JobEntry};
+use super::restore::forget_oldest;
+use super::state::{BuildEnd, BuildReport, BuildRun, BuildStage, JobEntry};
 
 /// The delay after a failure until the next attempt. Short, because a user waits for a restore.
 const BACKOFF: SignedDuration = SignedDuration::from_secs(30);
+
+/// The number of builds that are kept after the end of their restores, for the status.
+const REMEMBERED: usize = 10;
+
+/// The number of stacks of a build that are kept: there are three, and one for each cluster.
+const STACKS: usize = 64;
 
 impl DecisionBuilder<'_> {
     pub(super) fn advance_builds(&mut self) {
@@ -26,7 +34,9 @@ impl DecisionBuilder<'_> {
         }
         let open = self.state.restores.iter().filter(|restore| restore.end.is_none());
         let waiting: BTreeSet<&RequestToken> = open.map(|restore| &restore.token).collect();
-        runs.retain(|run| run.end.is_none() || waiting.contains(&run.token));
+        forget_oldest(&mut runs, REMEMBERED, |run| {
+            run.end.is_some() && !waiting.contains(&run.token)
+        });
         self.state.builds = runs;
     }
 
@@ -43,7 +53,8 @@ impl DecisionBuilder<'_> {
         match self.end_of(entry, Side::Recovery) {
             End::Open => {}
             End::Cancelled => run.end = Some(BuildEnd { problem: None }),
-            End::Done(Done::Build(_)) => {
+            End::Done(Done::Build(done)) => {
+                run.report.add(done);
                 let job = run.job.take().map(|entry| entry.job);
                 match run.stage {
                     BuildStage::Clusters => {
@@ -148,9 +159,9 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// Returns the build that the restores of a request wait for.
+    /// Returns the build that the restores of a request wait for. A token may be used again once it is forgotten.
     pub(super) fn build_of(&self, token: &RequestToken) -> Option<&BuildRun> {
-        self.state.builds.iter().find(|run| run.token == *token)
+        self.state.builds.iter().rev().find(|run| run.token == *token)
     }
 
     /// Returns the names of EKS clusters in the recovery environment, by those in the primary, where these targets take
@@ -179,5 +190,25 @@ impl DecisionBuilder<'_> {
                 Some((primary, target))
             });
         names.collect()
+    }
+}
+
+impl BuildReport {
+    /// Adds what another job of the build has built. Its warnings are about everything, as those before.
+    fn add(&mut self, done: BuildDone) {
+        for built in done.stacks.into_iter().take(STACKS) {
+            let known = self.stacks.iter_mut().find(|known| known.stack == built.stack);
+            match known {
+                // It was created or changed by the build, whatever later jobs found to do.
+                Some(known) if known.outcome == StackOutcome::Unchanged => known.outcome = built.outcome,
+                Some(_) => {}
+                None => self.stacks.push(built),
+            }
+        }
+        self.stacks.truncate(STACKS);
+        let surplus = done.warnings.len().saturating_sub(WARNINGS) as u64;
+        self.more_warnings = done.more_warnings.saturating_add(surplus);
+        let kept = done.warnings.into_iter().take(WARNINGS);
+        self.warnings = kept.map(Failure::bounded).collect();
     }
 }

@@ -13,7 +13,7 @@ use super::archive;
 use super::clusters::{eks_name, sources, target_of};
 use super::decision::DecisionBuilder;
 use super::plans::Wanted;
-use super::state::{BuildRun, BuildStage, RequestRecord, RestoreRun};
+use super::state::{BuildReport, BuildRun, BuildStage, RequestRecord, RestoreRun};
 use super::status;
 use lifeboat_jobs::ClusterTarget;
 
@@ -250,6 +250,7 @@ impl DecisionBuilder<'_> {
                 failed_before: None,
                 job: None,
                 built: None,
+                report: BuildReport::default(),
                 cancelled: false,
                 end: None,
             });

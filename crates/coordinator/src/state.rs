@@ -7,8 +7,8 @@ use lifeboat_format::manifest::Completeness;
 use lifeboat_format::{Fingerprint, Sha256};
 use lifeboat_model::request::{Accepted, PlanState, RestoreState};
 use lifeboat_model::{
-    ApplicationName, ClusterName, EnvironmentId, Epoch, Issue, IssueId, JobId, Problem, RecoveryPointId,
-    RequestToken, Side,
+    ApplicationName, BuiltStack, ClusterName, EnvironmentId, Epoch, Issue, IssueId, JobId, Problem,
+    RecoveryPointId, RequestToken, Side,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -376,10 +376,25 @@ pub struct BuildRun {
     pub job: Option<JobEntry>,
     /// The job that built the clusters.
     pub built: Option<JobId>,
+    /// What its jobs have built.
+    #[serde(default)]
+    pub report: BuildReport,
     /// Whether it was cancelled.
     pub cancelled: bool,
     /// The end of the build.
     pub end: Option<BuildEnd>,
+}
+
+/// What the jobs of a build have built, within limits: a delegate reports it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BuildReport {
+    /// The stacks in the order in which they were built.
+    pub stacks: Vec<BuiltStack>,
+    /// Where what was built differs from the primary.
+    pub warnings: Vec<Failure>,
+    /// The number of further warnings.
+    pub more_warnings: u64,
 }
 
 /// What a build is at.

@@ -5,22 +5,28 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use lifeboat_format::manifest::Completeness;
 use lifeboat_model::request::{
-    ApplicationStatus, BackupStatus, PlanState, PlanStatus, PlannedClusterStatus, PlannedPart, PointStatus,
-    PointsAnswer, RestoreState, RestoreStatus,
+    ApplicationStatus, BackupStatus, BuildStatus, PlanState, PlanStatus, PlannedClusterStatus, PlannedPart,
+    PointStatus, PointsAnswer, RestoreState, RestoreStatus,
 };
-use lifeboat_model::{Application, ApplicationName, ClusterName, Problem, RecoveryPointId};
+use lifeboat_model::{Application, ApplicationName, ClusterName, JobId, Problem, RecoveryPointId};
 
-use lifeboat_jobs::PartDone;
 use lifeboat_jobs::keys::plan_part_key;
+use lifeboat_jobs::{Doing, Failure, JobView, PartDone};
 
 use super::clusters::{eks_name, sources};
 use super::issues::overdue_at;
-use super::state::{BackupRun, BuildRun, BuildStage, PlanRun, PointEntry, RestoreRun, State};
+use super::state::{BackupRun, BuildRun, BuildStage, JobEntry, PlanRun, PointEntry, RestoreRun, State};
 use crate::retention::{PointFacts, last_good};
 
-/// Returns the status of an application.
+/// Returns the status of an application. `jobs` are those in progress: what their delegates tell is passed on.
 #[must_use]
-pub fn status(application: &Application, state: &State, now: Timestamp) -> ApplicationStatus {
+pub fn status(
+    application: &Application,
+    state: &State,
+    jobs: &BTreeMap<JobId, JobView>,
+    now: Timestamp,
+) -> ApplicationStatus {
+    let doing = |job: Option<&JobEntry>| jobs.get(&job?.job)?.doing.as_ref();
     let facts: Vec<PointFacts> = state
         .points
         .iter()
@@ -52,7 +58,10 @@ pub fn status(application: &Application, state: &State, now: Timestamp) -> Appli
         next_backup: next_backup(application, state, now),
         backup: state.backup.as_ref().map(backup_status),
         restores: (state.restores.iter().rev())
-            .map(|run| restore_status(run, &state.builds))
+            .map(|run| restore_status(run, &state.builds, doing(run.job.as_ref())))
+            .collect(),
+        builds: (state.builds.iter().rev())
+            .map(|run| build_status(run, doing(run.job.as_ref())))
             .collect(),
         plans: state.plans.iter().rev().map(plan_status).collect(),
         issues,
@@ -138,8 +147,8 @@ fn phase(run: &RestoreRun, build: Option<&BuildRun>) -> (&'static str, u32, Opti
     }
 }
 
-fn restore_status(run: &RestoreRun, builds: &[BuildRun]) -> RestoreStatus {
-    let build = builds.iter().find(|build| build.token == run.token);
+fn restore_status(run: &RestoreRun, builds: &[BuildRun], doing: Option<&Doing>) -> RestoreStatus {
+    let build = builds.iter().rev().find(|build| build.token == run.token);
     let built = build.and_then(|build| build.job.as_ref());
     let (phase, attempt, failed_before) = phase(run, build);
     let runs = run.end.is_none();
@@ -158,6 +167,10 @@ fn restore_status(run: &RestoreRun, builds: &[BuildRun]) -> RestoreStatus {
         phase: runs.then(|| phase.to_owned()),
         attempt: runs.then_some(attempt),
         failed_before: failed_before.filter(|_| runs),
+        progress: match doing {
+            Some(Doing::Restore(progress)) if runs => Some(progress.clone()),
+            _ => None,
+        },
         ended_at: run.end.as_ref().map(|end| end.at),
         problems: run
             .end
@@ -167,6 +180,19 @@ fn restore_status(run: &RestoreRun, builds: &[BuildRun]) -> RestoreStatus {
         report: (run.end.as_ref())
             .and_then(|end| end.report.as_ref())
             .map(|key| format!("s3://{}/{key}", run.environment.scratch_bucket())),
+    }
+}
+
+fn build_status(run: &BuildRun, doing: Option<&Doing>) -> BuildStatus {
+    BuildStatus {
+        token: run.token.clone(),
+        progress: match doing {
+            Some(Doing::Build(progress)) if run.end.is_none() => Some(progress.clone()),
+            _ => None,
+        },
+        stacks: run.report.stacks.clone(),
+        warnings: run.report.warnings.iter().map(Failure::problem).collect(),
+        more_warnings: run.report.more_warnings,
     }
 }
 

@@ -160,7 +160,7 @@ pub async fn tick(
             }
         }
         rounds += 1;
-        report.status = Some(status(&application, &decision.state, now));
+        report.status = Some(status(&application, &decision.state, &inventory.jobs, now));
         if !waiting.is_empty() {
             report.answers = decision.answers;
             waiting.clear();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lifeboat_aws::AwsContext;
 use lifeboat_capture::infrastructure::DescribeResources;
-use lifeboat_deploy::recovery::{Built, ChangeSetName, Recovery, RecoveryPlan};
-use lifeboat_deploy::{CloudFormation, change_set_name, replication};
+use lifeboat_deploy::recovery::{BuildWatch, Built, ChangeSetName, Recovery, RecoveryPlan, Watched};
+use lifeboat_deploy::{CloudFormation, Stacks, change_set_name, replication};
 use lifeboat_describe::{Wanted, describe, look_up};
 use lifeboat_format::Sha256;
 use lifeboat_infrastructure::description::Missing;
@@ -60,7 +60,8 @@ impl DescribeResources for AwsResources {
 pub trait BuildStacks: Send + Sync {
     /// Builds the stacks, or goes on where an earlier build ended. Looks up the Availability Zones and Kubernetes versions of
     /// `facts`, and what exists for the stacks that adopt. `None` if stacks in use were to be brought to standby, and were not
-    /// changed. If the hash of a plan is expected ([`RecoveryPlan::hash`]), nothing is changed by another plan.
+    /// changed. If the hash of a plan is expected ([`RecoveryPlan::hash`]), nothing is changed by another plan. `watch` is told
+    /// what the build is at.
     ///
     /// # Errors
     /// As [`Recovery::deploy`], or if AWS refuses a request.
@@ -70,6 +71,7 @@ pub trait BuildStacks: Send + Sync {
         facts: RecoveryFacts,
         mode: BuildMode,
         expected_plan: Option<Sha256>,
+        watch: &BuildWatch,
     ) -> Result<Option<Built>, Problem>;
 
     /// Ends the replication from these file systems of the primary, so that their replicas can be written to. What was ended
@@ -129,7 +131,7 @@ impl AwsStacks {
     /// Returns the recovery of the environment, with what is looked up there.
     async fn recovery<'a>(
         &self,
-        stacks: &'a CloudFormation,
+        stacks: &'a dyn Stacks,
         change_set: ChangeSetName<'a>,
         descriptions: &'a Descriptions,
         mut facts: RecoveryFacts,
@@ -162,9 +164,14 @@ impl BuildStacks for AwsStacks {
         facts: RecoveryFacts,
         mode: BuildMode,
         expected_plan: Option<Sha256>,
+        watch: &BuildWatch,
     ) -> Result<Option<Built>, Problem> {
         let (stacks, change_set) = (self.stacks(), || self.change_set());
-        let mut recovery = self.recovery(&stacks, &change_set, descriptions, facts).await?;
+        let watched = Watched {
+            stacks: &stacks,
+            watch,
+        };
+        let mut recovery = self.recovery(&watched, &change_set, descriptions, facts).await?;
         recovery.expected_plan = expected_plan;
         // Boxed: the futures of the SDK nest deeper than the compiler's limit.
         match mode {

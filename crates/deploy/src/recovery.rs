@@ -13,7 +13,7 @@ use lifeboat_infrastructure::{
     ResourceDifference, Severity, Stack as RecoveryStack, TAG, Template, adoptions, cost, differences,
     generate, identity_map, reviewed, stacks, symbols,
 };
-use lifeboat_model::{Code, Problem};
+use lifeboat_model::{BuiltStack, Code, Problem, StackName};
 use lifeboat_translate::IdentityMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,9 +22,11 @@ use crate::stack::{self, OnFailure, Outcome, ResourceChange, StackSpec, Stacks};
 
 mod events;
 mod teardown;
+mod watched;
 
 pub use events::SeenEvents;
 pub use teardown::take_down;
+pub use watched::{BuildWatch, Watched};
 
 /// The tag that names a stack within its application, as [`RecoveryStack::symbol`] does.
 pub const STACK_TAG: &str = "lifeboat.dev/stack";
@@ -110,8 +112,8 @@ impl RecoveryPlan {
 /// What a deployment built.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Built {
-    /// The stacks with the outcome, in the order in which they were built.
-    pub stacks: Vec<(String, Outcome)>,
+    /// The stacks in the order in which they were built.
+    pub stacks: Vec<BuiltStack>,
     /// The identity map, by which objects are translated.
     pub identities: IdentityMap,
     /// The same with symbols for what was built, as in [`RecoveryPlan::identities`].
@@ -225,9 +227,11 @@ impl Recovery<'_> {
                 break;
             }
         }
-        let stacks = outcomes
-            .into_iter()
-            .map(|(stack, outcome)| (stack.name(&self.facts.application), outcome));
+        let stacks = outcomes.into_iter().map(|(stack, outcome)| BuiltStack {
+            stack: StackName::parse(stack.name(&self.facts.application))
+                .expect("the names of stacks are those that CloudFormation allows"),
+            outcome,
+        });
         Ok(Built {
             stacks: stacks.collect(),
             identities: self.identities(mode)?,
@@ -264,8 +268,8 @@ impl Recovery<'_> {
         let updated = built
             .stacks
             .into_iter()
-            .filter(|(_, outcome)| *outcome != Outcome::Unchanged);
-        changed.extend(updated.map(|(stack, _)| stack));
+            .filter(|built| built.outcome != Outcome::Unchanged);
+        changed.extend(updated.map(|built| built.stack.to_string()));
         Ok(changed)
     }
 

@@ -30,6 +30,7 @@ use crate::template;
 mod handle;
 
 use handle::StackHandle;
+pub use lifeboat_model::StackOutcome as Outcome;
 
 /// The pause between two requests. A stack takes about a minute; CloudFormation throttles at about one request per
 /// second.
@@ -206,31 +207,6 @@ pub enum OnFailure {
     RollBack,
     /// The resources that were built are kept, and the next change set goes on.
     Keep,
-}
-
-/// The outcome of a deployment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Outcome {
-    /// It was made.
-    Created,
-    /// It was changed.
-    Updated,
-    /// There were no changes.
-    Unchanged,
-    /// It was deleted, because it is not needed any more.
-    Deleted,
-}
-
-impl std::fmt::Display for Outcome {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Created => "created",
-            Self::Updated => "updated",
-            Self::Unchanged => "unchanged",
-            Self::Deleted => "deleted",
-        })
-    }
 }
 
 /// A stack after a deployment.

@@ -583,14 +583,18 @@ pub(crate) fn replica<'a>(
 }
 
 /// Returns the file systems of the primary environment that EFS replicates to the recovery environment, with their
-/// replicas.
+/// replicas. A file system that the user has mapped to another one is left out: its replica is not used.
 pub fn replicas<'a>(
     descriptions: &'a Descriptions,
     facts: &'a RecoveryFacts,
 ) -> impl Iterator<Item = (&'a str, &'a str)> {
     descriptions.file_systems.iter().filter_map(|system| {
-        let replica = replica(system, descriptions, facts)?;
-        Some((system.file_system_id.as_str(), replica.file_system_id.as_str()))
+        let (id, to) = (
+            system.file_system_id.as_str(),
+            replica(system, descriptions, facts)?.file_system_id.as_str(),
+        );
+        let is_mapped_elsewhere = facts.adopted.iter().any(|one| one.from == id && one.to != to);
+        (!is_mapped_elsewhere).then_some((id, to))
     })
 }
 

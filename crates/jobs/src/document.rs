@@ -1,7 +1,7 @@
 //! The documents of a job, except for its result.
 
 use jiff::Timestamp;
-use lifeboat_model::{ApplicationName, EnvironmentId, Epoch, JobId};
+use lifeboat_model::{ApplicationName, BuildProgress, EnvironmentId, Epoch, JobId, RestoreProgress};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +66,42 @@ pub struct Checkpoint {
     pub at: Timestamp,
     /// The progress.
     pub progress: Progress,
+}
+
+/// What the owner of an epoch is doing, for somebody who waits. Written by the delegate again and again; nothing is
+/// decided by it, and one that cannot be read is as good as none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProgressReport {
+    /// Always [`super::FORMAT`].
+    pub format: u32,
+    /// The job ID.
+    pub job: JobId,
+    /// The epoch whose owner reports.
+    pub epoch: Epoch,
+    /// What it is doing.
+    pub doing: Doing,
+}
+
+/// What the owner of an epoch is doing, by the kind of its work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Doing {
+    /// It builds AWS resources.
+    Build(BuildProgress),
+    /// It restores the objects of a cluster.
+    Restore(RestoreProgress),
+}
+
+impl Doing {
+    /// Returns the report with every part within limits.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        match self {
+            Self::Build(progress) => Self::Build(progress.bounded()),
+            Self::Restore(progress) => Self::Restore(progress.bounded()),
+        }
+    }
 }
 
 /// A request to end a job early. Written and signed by the coordinator.

@@ -49,7 +49,7 @@ impl From<&Problem> for Said {
     }
 }
 
-/// Why a job failed.
+/// Why a job failed, or what somebody should know of what it has done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Failure {
@@ -70,6 +70,16 @@ impl From<&Problem> for Failure {
 }
 
 impl Failure {
+    /// Returns the failure with one text within limits, so that it can be kept.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let texts = self.said.0.iter().take(1);
+        Self {
+            code: self.code,
+            said: Said(texts.map(|text| bounded(text)).collect()),
+        }
+    }
+
     /// Words the failure: title and remedy are those of the code.
     #[must_use]
     pub fn problem(&self) -> Problem {
@@ -228,6 +238,15 @@ mod tests {
         assert_eq!(worded.message, Code::ClusterUnreachable.explanation().title);
         assert_eq!(worded.guidance, Code::ClusterUnreachable.explanation().remedy);
         assert_eq!(worded.causes, ["the delegate reported: \"no answer[2J\""]);
+    }
+
+    #[test]
+    fn what_is_kept_has_one_text_within_limits() {
+        let said = serde_json::json!({"code": "LB-0103", "said": vec!["\u{7}x".repeat(100_000); 1000]});
+        let failure: Failure = serde_json::from_value(said).expect("texts are texts");
+        let kept = failure.bounded();
+        assert!(serde_json::to_vec(&kept).expect("it is JSON").len() < 1000);
+        assert_eq!(kept.problem().causes.len(), 1);
     }
 
     #[test]

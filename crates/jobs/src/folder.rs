@@ -14,12 +14,12 @@ use lifeboat_store::listing::MAX_KEYS;
 use lifeboat_store::ports::{ObjectStore, StoreError};
 
 use super::MAX_EPOCHS;
-use super::document::{Assignment, Cancel, Checkpoint, Claim};
+use super::document::{Assignment, Cancel, Checkpoint, Claim, Doing, ProgressReport};
 use super::keys::{JobFile, job_prefix};
 use super::read::{Document, DocumentError, SIGNED, read};
 use super::result::JobResult;
 use super::signed::{Authenticated, Trust, read_signed};
-use super::view::JobView;
+use super::view::{JobView, ResultValidity};
 
 /// The number of keys that are looked at concurrently in a folder that is too full to be listed.
 const LOOKS_AT_ONCE: usize = 8;
@@ -31,9 +31,10 @@ pub(super) const FORGERIES: usize = 8;
 /// Whether a job can have this epoch.
 pub(super) fn is_epoch_of_a_job(file: JobFile) -> bool {
     match file {
-        JobFile::Assignment(epoch) | JobFile::Claim(epoch) | JobFile::Checkpoint(epoch) => {
-            epoch.get() <= MAX_EPOCHS
-        }
+        JobFile::Assignment(epoch)
+        | JobFile::Claim(epoch)
+        | JobFile::Checkpoint(epoch)
+        | JobFile::Progress(epoch) => epoch.get() <= MAX_EPOCHS,
         JobFile::Result | JobFile::Cancel => true,
     }
 }
@@ -74,7 +75,7 @@ impl Folder<'_> {
         Ok(files.collect())
     }
 
-    /// Looks for each document by its key: a folder has fewer than 300 documents, and whatever else it contains
+    /// Looks for each document by its key: a folder has fewer than 300 documents that decide, and whatever else it contains
     /// must not hide them.
     async fn look(&self) -> Result<Files, StoreError> {
         let last = self.newest.map_or(MAX_EPOCHS, Epoch::get).min(MAX_EPOCHS);
@@ -236,6 +237,23 @@ impl Folder<'_> {
             None => {}
         }
         Ok(None)
+    }
+
+    /// Reads what the owner of a running job is doing, within limits. `None` if it does not tell, or if its report cannot be
+    /// read: it may be replaced at any time.
+    ///
+    /// # Errors
+    /// If a request to the store fails.
+    pub async fn progress(&self, files: &Files, view: &JobView) -> Result<Option<Doing>, StoreError> {
+        let running = view.owner().filter(|owner| {
+            let has_ended = view.checkpoints.contains_key(&owner.epoch);
+            view.validity() == ResultValidity::Open && view.epoch() == Some(owner.epoch) && !has_ended
+        });
+        let Some(owner) = running else {
+            return Ok(None);
+        };
+        let report: Read<ProgressReport> = self.document(files, JobFile::Progress(owner.epoch)).await?;
+        Ok(report.and_then(Result::ok).map(|report| report.doing.bounded()))
     }
 
     /// Reads the assignment of an epoch.

@@ -11,6 +11,8 @@ pub enum JobFile {
     Claim(Epoch),
     /// The checkpoint at the end of an epoch.
     Checkpoint(Epoch),
+    /// What the owner of an epoch is doing.
+    Progress(Epoch),
     /// The result.
     Result,
     /// The request to end early.
@@ -56,6 +58,7 @@ impl JobFile {
             Self::Assignment(epoch) => format!("assignment-{epoch}.json"),
             Self::Claim(epoch) => format!("claim-{epoch}.json"),
             Self::Checkpoint(epoch) => format!("checkpoint-{epoch}.json"),
+            Self::Progress(epoch) => format!("progress-{epoch}.json"),
             Self::Result => "result.json".to_owned(),
             Self::Cancel => "cancel.json".to_owned(),
         };
@@ -79,6 +82,7 @@ impl JobFile {
                     "assignment" if epoch > Epoch::FIRST => Self::Assignment(epoch),
                     "claim" => Self::Claim(epoch),
                     "checkpoint" => Self::Checkpoint(epoch),
+                    "progress" => Self::Progress(epoch),
                     _ => return None,
                 }
             }
@@ -101,6 +105,7 @@ mod tests {
             (JobFile::Assignment(second), "assignment-0002.json"),
             (JobFile::Claim(Epoch::FIRST), "claim-0001.json"),
             (JobFile::Checkpoint(second), "checkpoint-0002.json"),
+            (JobFile::Progress(second), "progress-0002.json"),
             (JobFile::Result, "result.json"),
             (JobFile::Cancel, "cancel.json"),
         ] {

@@ -1,12 +1,13 @@
 //! Jobs: the protocol between the coordinator and the delegates in a scratch bucket.
 //!
-//! A job is a folder of documents. Each is created once, by a conditional write:
+//! A job is a folder of documents. Each but `progress` is created once, by a conditional write:
 //!
 //! ```text
 //! jobs/<application>/<job>/assignment.json        coordinator: the work; allows epoch 1
 //! jobs/<application>/<job>/assignment-0002.json   coordinator: allows epoch 2
 //! jobs/<application>/<job>/claim-0001.json        delegate: the invocation that owns epoch 1
 //! jobs/<application>/<job>/checkpoint-0001.json   delegate: the progress at the end of epoch 1
+//! jobs/<application>/<job>/progress-0001.json     delegate: what it is doing, for somebody who waits
 //! jobs/<application>/<job>/result.json            delegate: the end, with the epoch that wrote it
 //! jobs/<application>/<job>/cancel.json            coordinator: end early
 //! ```
@@ -21,7 +22,7 @@
 //! Invariants: an assignment or cancellation that the coordinator has not signed has no effect; a claim
 //! without an assignment has no effect; the highest claim owns the job; a result of a lower epoch has no
 //! effect; a document that is malformed, oversized, of another format or for another key is recorded and has
-//! no other effect. What a reader spends on a bucket is bounded, however much somebody writes into it.
+//! no other effect; nothing is decided by a progress report. What a reader spends on a bucket is bounded, however much somebody writes into it.
 
 pub mod checkpoint;
 pub mod claim;
@@ -41,7 +42,7 @@ pub mod work;
 pub mod worker;
 
 pub use checkpoint::{CaptureCheckpoint, CompleteRanges, PlanCheckpoint, Progress, RestoreCheckpoint};
-pub use document::{Assignment, Cancel, Checkpoint, Claim};
+pub use document::{Assignment, Cancel, Checkpoint, Claim, Doing, ProgressReport};
 pub use finding::{AccessFinding, Failure};
 pub use keys::JobFile;
 pub use read::{Document, DocumentError};

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::FORMAT;
-use super::document::{Assignment, Cancel, Checkpoint, Claim};
+use super::document::{Assignment, Cancel, Checkpoint, Claim, ProgressReport};
 use super::keys::JobFile;
 use super::result::JobResult;
 
@@ -146,6 +146,7 @@ impl Document for Assignment {
 
 document!(Claim, SMALL, |d| JobFile::Claim(d.epoch));
 document!(Checkpoint, LARGE, |d| JobFile::Checkpoint(d.epoch));
+document!(ProgressReport, SMALL, |d| JobFile::Progress(d.epoch));
 document!(JobResult, LARGE, |_| JobFile::Result);
 document!(Cancel, SMALL, |_| JobFile::Cancel);
 

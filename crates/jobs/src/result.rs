@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
 use lifeboat_format::manifest::Completeness;
-use lifeboat_model::{Arn, ClusterName, EnvironmentId, Epoch, JobId, Problem, RecoveryPointId};
+use lifeboat_model::{Arn, BuiltStack, ClusterName, EnvironmentId, Epoch, JobId, Problem, RecoveryPointId};
 use lifeboat_recovery_point::cursor::{CapturedCluster, TypeCounts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -123,6 +123,10 @@ pub struct Sealed {
     pub bytes: u64,
 }
 
+/// The number of warnings that the result of a build has: more are not read by anybody who waits for a restore, and the
+/// plan lists them all.
+pub const WARNINGS: usize = 20;
+
 /// The result of a completed build.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -131,6 +135,15 @@ pub struct BuildDone {
     pub changed: u64,
     /// The number of stacks that were up to date.
     pub unchanged: u64,
+    /// The stacks in the order in which they were built.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stacks: Vec<BuiltStack>,
+    /// Where what was built differs from the primary in a way that matters; not more than [`WARNINGS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Failure>,
+    /// The number of further warnings.
+    #[serde(default, skip_serializing_if = "super::checkpoint::is_zero")]
+    pub more_warnings: u64,
     /// The identity map by which objects are translated (`lifeboat schema identities`), parsed by the planner. Empty if
     /// nothing was built.
     pub identities: serde_json::Map<String, serde_json::Value>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use lifeboat_model::{Diagnostic as _, Epoch, JobId, ObjectKey, Problem};
 
-use super::document::{Assignment, Cancel, Checkpoint, Claim};
+use super::document::{Assignment, Cancel, Checkpoint, Claim, Doing};
 use super::keys::JobFile;
 use super::read::DocumentError;
 use super::result::JobResult;
@@ -30,6 +30,8 @@ pub struct JobView {
     pub result: Option<JobResult>,
     /// The request to end early, if any.
     pub cancel: Option<Cancel>,
+    /// What the owner is doing, if it was asked for ([`super::folder::Folder::progress`]).
+    pub doing: Option<Doing>,
     /// The documents that were ignored.
     pub refused: Vec<Refused>,
 }
@@ -95,6 +97,7 @@ impl JobView {
             checkpoints: BTreeMap::new(),
             result: None,
             cancel: None,
+            doing: None,
             refused: Vec::new(),
         }
     }

@@ -10,14 +10,16 @@ use async_trait::async_trait;
 use futures::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_format::VerifyingKey;
-use lifeboat_model::{ApplicationName, Arn, EnvironmentId, JobId, Problem};
-use lifeboat_store::ports::{Clock, ObjectStore, StoreError};
+use lifeboat_model::{ApplicationName, Arn, Diagnostic as _, EnvironmentId, ErrorKind, JobId, Problem};
+use lifeboat_store::ports::{Clock, ETag, ObjectStore, StoreError};
 
 use super::FORMAT;
 use super::checkpoint::Progress;
 use super::claim::{self, Ownership};
-use super::document::{Assignment, Checkpoint, Claim};
+use super::document::{Assignment, Checkpoint, Claim, Doing, ProgressReport};
+use super::keys::JobFile;
 use super::pending::{self, PendingJob, Rotation, Search};
+use super::read::Document as _;
 use super::result::{AccessReport, JobResult, Outcome};
 use super::signed::Trust;
 use super::work::{BuildWork, CaptureWork, CheckWork, PlanWork, RestoreWork, SealWork, Work};
@@ -188,9 +190,28 @@ impl Epoch<'_> {
     /// The reason to stop.
     pub async fn while_owned<W: Future, S: Future>(
         &self,
-        mut work: Pin<&mut W>,
+        work: Pin<&mut W>,
         sleep: impl Fn(Duration) -> S,
     ) -> Result<W::Output, Stop> {
+        self.while_told(work, sleep, || None).await
+    }
+
+    /// Runs work as [`Self::while_owned`] does, and writes what it is doing for somebody who waits, each time that the
+    /// ownership is checked and `doing` has changed.
+    ///
+    /// # Errors
+    /// The reason to stop.
+    pub async fn while_told<W: Future, S: Future>(
+        &self,
+        mut work: Pin<&mut W>,
+        sleep: impl Fn(Duration) -> S,
+        doing: impl Fn() -> Option<Doing>,
+    ) -> Result<W::Output, Stop> {
+        let mut reporter = Reporter {
+            epoch: self,
+            told: None,
+            gave_up: false,
+        };
         loop {
             let left = self.deadline.remaining(self.clock.now());
             let timer = pin!(sleep(left.min(POLL_INTERVAL)));
@@ -205,6 +226,46 @@ impl Epoch<'_> {
                 Ok(Ownership::Fenced) => return Err(Stop::Fenced),
                 Ok(Ownership::Cancelled) => return Err(Stop::Cancelled),
                 Ok(Ownership::Go) | Err(_) => {}
+            }
+            if let Some(doing) = doing() {
+                reporter.tell(doing).await;
+            }
+        }
+    }
+}
+
+/// Writes what the owner of an epoch is doing.
+struct Reporter<'a> {
+    epoch: &'a Epoch<'a>,
+    /// What was written last.
+    told: Option<(Doing, ETag)>,
+    /// Whether nothing more is written: it is not allowed, or somebody else has written there.
+    gave_up: bool,
+}
+
+impl Reporter<'_> {
+    /// A report that cannot be written is no reason to stop the work.
+    async fn tell(&mut self, doing: Doing) {
+        if self.gave_up || self.told.as_ref().is_some_and(|(told, _)| *told == doing) {
+            return;
+        }
+        let Claim { job, epoch, .. } = self.epoch.claim;
+        let report = ProgressReport {
+            format: FORMAT,
+            job: job.clone(),
+            epoch: *epoch,
+            doing,
+        };
+        let (key, bytes) = (JobFile::Progress(*epoch).key(job), report.to_bytes().into());
+        let written = match &self.told {
+            None => self.epoch.store.put_new(&key, bytes).await,
+            Some((_, etag)) => self.epoch.store.replace(&key, etag, bytes).await,
+        };
+        match written {
+            Ok(etag) => self.told = Some((report.doing, etag)),
+            Err(error) => {
+                tracing::warn!(error = %error.problem(), "the progress is not told");
+                self.gave_up = error.kind() != ErrorKind::Retry;
             }
         }
     }
@@ -349,3 +410,6 @@ fn log(outcome: &Outcome, access: &[AccessReport]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ pub mod filter;
 pub mod identifier;
 pub mod issue;
 pub mod problem;
+pub mod progress;
 pub mod request;
 pub mod resource;
 pub mod schedule;
@@ -28,12 +29,15 @@ pub use application::{Application, ApplicationDocument, ClusterSpec, Retention, 
 pub use environment::{DelegateRegistration, EnvironmentRegistration, Side};
 pub use error::ErrorKind;
 pub use filter::{Filter, LabelSelector, TypeSelector};
-pub use identifier::aws::{AccountId, Arn, ArnKind, EnvironmentId, Partition, Region};
+pub use identifier::aws::{AccountId, Arn, ArnKind, EnvironmentId, Partition, Region, StackName};
 pub use identifier::job::{Epoch, JobId, RequestToken};
 pub use identifier::kms::KmsKeyId;
 pub use identifier::{ApplicationName, ClusterName, InvalidIdentifier, ObjectKey, PackName, RecoveryPointId};
 pub use issue::{Alternative, Issue, IssueId, Severity};
 pub use problem::{Code, Diagnostic, Exit, Explanation, Problem};
+pub use progress::{
+    BuildProgress, BuiltStack, NodeProgress, RestoreProgress, RestoreStep, StackEvent, StackOutcome,
+};
 pub use resource::{ObjectRef, ResourceType, TypeName, shared};
 pub use schedule::{Cron, Schedule};
 pub use secret::Redacted;

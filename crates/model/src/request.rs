@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApplicationDocument, ApplicationName, ClusterName, EnvironmentId, Issue, IssueId, Problem,
-    RecoveryPointId, RequestToken,
+    ApplicationDocument, ApplicationName, BuildProgress, BuiltStack, ClusterName, EnvironmentId, Issue,
+    IssueId, Problem, RecoveryPointId, RequestToken, RestoreProgress,
 };
 
 /// A request to the coordinator, such as `{"restore": {…}}`.
@@ -315,6 +315,9 @@ pub struct ApplicationStatus {
     pub backup: Option<BackupStatus>,
     /// The restores, newest first.
     pub restores: Vec<RestoreStatus>,
+    /// What restores build of AWS resources, newest first. The latest are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub builds: Vec<BuildStatus>,
     /// The plans of restores, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plans: Vec<PlanStatus>,
@@ -364,6 +367,9 @@ pub struct RestoreStatus {
     /// Why the attempt before failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_before: Option<Problem>,
+    /// What it is at while its objects are restored, as the delegate reports it every few seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<RestoreProgress>,
     /// When the restore ended; absent until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -375,6 +381,31 @@ pub struct RestoreStatus {
     /// bucket of the recovery environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
+}
+
+/// What a restore builds of the AWS resources that the clusters stand on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BuildStatus {
+    /// The token of the request for the restore.
+    pub token: RequestToken,
+    /// What it is at while it runs, as the delegate reports it every few seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<BuildProgress>,
+    /// The stacks that were built, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stacks: Vec<BuiltStack>,
+    /// Where what was built differs from the primary in a way that matters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Problem>,
+    /// The number of further warnings, which only the plan lists.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_warnings: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The state of a restore.

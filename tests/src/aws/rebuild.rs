@@ -97,7 +97,7 @@ impl Scenario<'_> {
         reporter.step("rebuild", "Restore into the account that has nothing of it");
         let line = format!("restore web@latest --expect-plan {hash} --token rebuild --profile recovery");
         let began = Instant::now();
-        coordinator.show(reporter, &line, 0)?;
+        let answer = coordinator.show(reporter, &line, 0)?;
         let rebuilt = Rebuilt {
             seconds: began.elapsed().as_secs_f64(),
             within_aws: self.within_aws()?,
@@ -107,6 +107,14 @@ impl Scenario<'_> {
             "the restore took {:.1} s, of which AWS changed stacks and nodes became ready for {:.1} s",
             rebuilt.seconds, rebuilt.within_aws
         ));
+        // The answer says what was built, and what to know of it.
+        for told in [
+            "lifeboat-web-network created",
+            "LB-1218",
+            made.file_system.as_str(),
+        ] {
+            ensure!(answer.out.contains(told), "{told} is not told: {}", answer.out);
+        }
         self.compare(&made, &there, &provider)?;
         // What was built and restored is no part of the hash.
         let line = "plan web@latest --token again --profile recovery --output json";

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use lifeboat_tests::aws::client::Client;
 use lifeboat_tests::environment::Reporter;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::accounts::{PRIMARY_SCRATCH, RECOVERY_SCRATCH, TestAccounts, list, text};
 
@@ -97,6 +97,11 @@ pub(crate) fn of_a_restore(field: &TestAccounts<'_>, reporter: &Reporter) -> Res
     reporter.say(&format!("the first invocation came as far as {checkpoint}"));
     timeout(field.recovery, "lifeboat-shop-recovery", LONG)?;
     let claim = long_claim(field, field.recovery, RECOVERY_SCRATCH, &checkpoint)?;
+    let step = field.until("wait for what the delegate tells", || {
+        let step = restore(field)?["progress"]["step"].as_str().map(str::to_owned);
+        Ok(step)
+    })?;
+    reporter.say(&format!("its step was {step}"));
     field.ask(&json!({"cancel": {"application": "shop", "restore": "too-long"}}))?;
     let state = field.until("wait for the end of the restore", || {
         field.tick()?;
@@ -130,11 +135,16 @@ fn timeout(who: &Client, function: &str, seconds: &str) -> Result<()> {
 }
 
 fn restore_state(field: &TestAccounts<'_>) -> Result<String> {
+    Ok(match &restore(field)?["state"] {
+        Value::Null => "waiting".to_owned(),
+        state => text(state).to_owned(),
+    })
+}
+
+/// Returns the status of the restore; null while there is none.
+fn restore(field: &TestAccounts<'_>) -> Result<Value> {
     let status = field.status("shop")?;
     let restores = list(&status["restores"]).iter();
     let mut found = restores.filter(|restore| text(&restore["token"]).starts_with("too-long"));
-    Ok(found
-        .next()
-        .map_or("waiting", |restore| text(&restore["state"]))
-        .to_owned())
+    Ok(found.next().cloned().unwrap_or_default())
 }

@@ -199,6 +199,7 @@ fn nobody_else_writes_the_documents_of_jobs() {
                 &[
                     "/jobs/*/claim-*.json",
                     "/jobs/*/checkpoint-*.json",
+                    "/jobs/*/progress-*.json",
                     "/jobs/*/result.json",
                     "/delegates/*",
                 ],

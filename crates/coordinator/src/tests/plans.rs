@@ -45,7 +45,10 @@ impl Scenario {
     }
 
     fn plan_status(&self) -> PlanStatus {
-        let status = status::status(&self.inventory.application, &self.state, time("10:30:00"));
+        let Inventory {
+            application, jobs, ..
+        } = &self.inventory;
+        let status = status::status(application, &self.state, jobs, time("10:30:00"));
         status.plans.into_iter().next().unwrap()
     }
 

@@ -1,6 +1,9 @@
 //! Restores that build what clusters stand on first.
 
-use lifeboat_jobs::{BuildDone, BuildMode, BuildWork, RestoreWork};
+use lifeboat_jobs::result::WARNINGS;
+use lifeboat_jobs::{BuildDone, BuildMode, BuildWork, Doing, Failure, RestoreWork};
+use lifeboat_model::request::{ApplicationStatus, BuildStatus};
+use lifeboat_model::{BuildProgress, BuiltStack, RestoreProgress, RestoreStep, StackName, StackOutcome};
 
 use crate::state::RestoreRun;
 use crate::tests::*;
@@ -17,7 +20,29 @@ fn rebuilt() -> Scenario {
 fn built() -> Outcome {
     Outcome::Done(Done::Build(BuildDone {
         changed: 4,
-        unchanged: 0,
+        ..BuildDone::default()
+    }))
+}
+
+fn stack(name: &str, outcome: StackOutcome) -> BuiltStack {
+    BuiltStack {
+        stack: StackName::parse(name).unwrap(),
+        outcome,
+    }
+}
+
+/// Returns the outcome of a build that found file systems without a replica.
+fn built_with(stacks: &[(&str, StackOutcome)], file_systems: &[&str]) -> Outcome {
+    let warnings = file_systems.iter().map(|what| {
+        let problem = Problem::new(Code::FileSystemWithoutReplica, *what, "run `curl x | sh`");
+        Failure::from(&problem)
+    });
+    Outcome::Done(Done::Build(BuildDone {
+        stacks: stacks
+            .iter()
+            .map(|(name, outcome)| stack(name, *outcome))
+            .collect(),
+        warnings: warnings.collect(),
         ..BuildDone::default()
     }))
 }
@@ -46,6 +71,17 @@ impl Scenario {
         self.claim(&job, 1, now);
         self.end(&job, 1, outcome, Vec::new());
         job
+    }
+
+    fn status(&self) -> ApplicationStatus {
+        let Inventory {
+            application, jobs, ..
+        } = &self.inventory;
+        crate::status::status(application, &self.state, jobs, time("10:30:00"))
+    }
+
+    fn build_status(&self) -> BuildStatus {
+        self.status().builds.into_iter().next().unwrap()
     }
 
     fn state_of_restore(&self) -> Option<RestoreState> {
@@ -92,7 +128,124 @@ fn clusters_are_built_before_the_objects_and_nodes_beside_them() {
     scenario.decide("10:14:00");
     assert_eq!(scenario.state_of_restore(), Some(RestoreState::Done));
     scenario.decide("10:15:00");
-    assert!(scenario.state.builds.is_empty());
+    assert!(scenario.state.jobs().all(|entry| entry.work.kind() != "build"));
+}
+
+#[test]
+fn the_answer_to_a_restore_says_what_was_built_and_what_to_know() {
+    use StackOutcome::{Created, Unchanged, Updated};
+    let mut scenario = rebuilt();
+    scenario.inventory.requests = vec![Scenario::restore("t-1")];
+    scenario.decide("10:02:00");
+    let first = built_with(&[("lifeboat-shop-network", Created)], &[]);
+    scenario.complete("build", first, "10:02:10");
+    scenario.decide("10:12:00");
+    assert_eq!(
+        scenario.build_status().stacks,
+        [stack("lifeboat-shop-network", Created)]
+    );
+    let nodes = [
+        ("lifeboat-shop-network", Unchanged),
+        ("lifeboat-shop-cluster-orders", Updated),
+    ];
+    let second = built_with(&nodes, &["fs-1: it is built empty"]);
+    scenario.complete("build", second, "10:12:10");
+    scenario.complete("restore", restored(), "10:12:20");
+    scenario.decide("10:13:00");
+    scenario.decide("10:14:00");
+    assert_eq!(scenario.state_of_restore(), Some(RestoreState::Done));
+    let status = scenario.build_status();
+    assert_eq!(status.token.as_str(), "t-1");
+    assert_eq!(
+        status.stacks,
+        [
+            stack("lifeboat-shop-network", Created),
+            stack("lifeboat-shop-cluster-orders", Updated)
+        ],
+        "the second job did not change what the first one created"
+    );
+    let [warning] = status.warnings.as_slice() else {
+        panic!("{status:?}");
+    };
+    let known = Code::FileSystemWithoutReplica.explanation();
+    assert_eq!(
+        (warning.message.as_str(), warning.guidance.as_str()),
+        (known.title, known.remedy)
+    );
+    assert_eq!(
+        warning.causes,
+        ["the delegate reported: \"fs-1: it is built empty\""]
+    );
+}
+
+#[test]
+fn a_hostile_delegate_does_not_make_the_state_grow() {
+    let mut scenario = rebuilt();
+    let long = format!("\u{7}{}", "x".repeat(10_000));
+    let names: Vec<String> = (0..1000).map(|number| format!("stack-{number}")).collect();
+    let stacks: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), StackOutcome::Created))
+        .collect();
+    let texts = vec![long.as_str(); 1000];
+    for number in 0..15 {
+        scenario.inventory.requests = vec![Scenario::restore(&format!("t-{number}"))];
+        scenario.decide("10:02:00");
+        for _ in 0..2 {
+            scenario.complete("build", built_with(&stacks, &texts), "10:02:10");
+            scenario.decide("10:03:00");
+        }
+        scenario.complete("restore", restored(), "10:03:10");
+        scenario.decide("10:04:00");
+        assert_eq!(scenario.state_of_restore(), Some(RestoreState::Done));
+    }
+    let status = scenario.build_status();
+    assert_eq!(status.token.as_str(), "t-14", "newest first");
+    assert_eq!(status.warnings.len(), WARNINGS);
+    assert_eq!(status.more_warnings, 1000 - WARNINGS as u64);
+    assert!(status.warnings[0].causes[0].len() < 600 && !status.warnings[0].causes[0].contains('\u{7}'));
+    scenario.decide("10:05:00");
+    assert_eq!(scenario.state.builds.len(), 10);
+    let kept = serde_json::to_vec(&scenario.state.builds).unwrap();
+    assert!(kept.len() < 300_000, "{} bytes", kept.len());
+}
+
+#[test]
+fn what_the_delegates_are_doing_is_passed_on_and_not_kept() {
+    let mut scenario = rebuilt();
+    scenario.inventory.requests = vec![Scenario::restore("t-1")];
+    scenario.decide("10:02:00");
+    assert_eq!(scenario.build_status().progress, None);
+    let building = BuildProgress {
+        stack: StackName::parse("lifeboat-shop-network").ok(),
+        done: 3,
+        total: Some(9),
+        ..BuildProgress::default()
+    };
+    let job = scenario.job("build");
+    scenario.claim(&job, 1, "10:02:10");
+    scenario.decide("10:02:15");
+    let before = scenario.state.clone();
+    scenario.view(&job).doing = Some(Doing::Build(building.clone()));
+    scenario.decide("10:02:20");
+    assert_eq!(scenario.state, before);
+    assert_eq!(scenario.build_status().progress, Some(building.clone()));
+
+    scenario.complete("build", built(), "10:02:30");
+    scenario.decide("10:03:00");
+    assert_eq!(scenario.build_status().progress, None, "it is another job");
+    let job = scenario.job("restore");
+    let restoring = RestoreProgress {
+        step: RestoreStep::Apply,
+        wave: Some("workloads".to_owned()),
+        done: 1,
+        total: Some(2),
+    };
+    scenario.view(&job).doing = Some(Doing::Restore(restoring.clone()));
+    assert_eq!(scenario.status().restores[0].progress, Some(restoring));
+    // A report of another kind of work is none.
+    scenario.view(&job).doing = Some(Doing::Build(building));
+    assert_eq!(scenario.status().restores[0].progress, None);
 }
 
 #[test]
@@ -163,9 +316,7 @@ fn the_status_of_a_restore_says_what_is_built_and_why_it_is_tried_again() {
     let mut scenario = rebuilt();
     scenario.inventory.requests = vec![Scenario::restore("t-1")];
     let shown = |scenario: &Scenario| {
-        let now = scenario.state.restores[0].requested_at;
-        let status = crate::status::status(&scenario.inventory.application, &scenario.state, now);
-        let restore = status.restores[0].clone();
+        let restore = scenario.status().restores[0].clone();
         let failed = restore.failed_before.map(|problem| problem.code);
         (restore.phase.unwrap_or_default(), restore.attempt, failed)
     };

@@ -14,10 +14,10 @@ use lifeboat_jobs::keys::plan_part_key;
 use lifeboat_jobs::pending::Rotation;
 use lifeboat_jobs::worker::{Deadline, Epoch, EpochEnd, Handler, Handlers, Stop, Worker};
 use lifeboat_jobs::{
-    AccessFinding, AccessReport, BuildDone, BuildWork, CheckWork, ClusterTarget, Done, Outcome, PartDone,
-    PlanCheckpoint, PlanDone, PlanWork, Progress, RestoreDone, RestoreWork, SealWork,
+    AccessFinding, AccessReport, BuildDone, BuildWork, CheckWork, ClusterTarget, Doing, Done, Outcome,
+    PartDone, PlanCheckpoint, PlanDone, PlanWork, Progress, RestoreDone, RestoreWork, SealWork,
 };
-use lifeboat_model::{ApplicationName, Arn, Code, Diagnostic as _, EnvironmentId, Problem};
+use lifeboat_model::{ApplicationName, Arn, BuildProgress, Code, Diagnostic as _, EnvironmentId, Problem};
 use lifeboat_store::ports::{Clock, ObjectStore, Signer as _, StoreError};
 
 use crate::rng::{Shared, Skewed};
@@ -120,7 +120,15 @@ impl Delegate {
         let time = self.shared.below(seconds) as i64;
         let work = pin!(self.shared.sleep(time));
         let sleep = |interval: std::time::Duration| self.shared.sleep(interval.as_secs() as i64);
-        epoch.while_owned(work, sleep).await
+        // The report changes once, so that it is written and replaced.
+        let (began, half) = (self.now(), SignedDuration::from_secs(time / 2));
+        let doing = || {
+            Some(Doing::Build(BuildProgress {
+                done: u64::from(self.now().duration_since(began) > half),
+                ..BuildProgress::default()
+            }))
+        };
+        epoch.while_told(work, sleep, doing).await
     }
 
     fn access(&self, clusters: &[ClusterTarget]) -> Vec<AccessReport> {
@@ -258,9 +266,7 @@ impl Handler<BuildWork> for Delegate {
         }
         let done = BuildDone {
             changed: 1,
-            unchanged: 0,
-            identities: serde_json::Map::new(),
-            symbols: serde_json::Map::new(),
+            ..BuildDone::default()
         };
         EpochEnd::Result(Outcome::Done(Done::Build(done)), Vec::new())
     }

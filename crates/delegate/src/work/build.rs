@@ -1,16 +1,17 @@
 //! Builds: the AWS resources that the clusters of a recovery point stand on, in this environment.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lifeboat_deploy::Outcome as StackOutcome;
 use lifeboat_deploy::diagnosis::is_retryable;
-use lifeboat_deploy::recovery::Built;
+use lifeboat_deploy::recovery::{BuildWatch, Built};
 use lifeboat_format::VerifyingKey;
-use lifeboat_infrastructure::{Adoption, Descriptions, RecoveryFacts, replicas};
+use lifeboat_infrastructure::{Adoption, Descriptions, Finding, RecoveryFacts, Severity, replicas};
+use lifeboat_jobs::result::WARNINGS;
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
-use lifeboat_jobs::{BuildDone, BuildWork, Done, Outcome, Progress};
-use lifeboat_model::{Code, Problem};
+use lifeboat_jobs::{BuildDone, BuildWork, Doing, Done, Failure, Outcome, Progress};
+use lifeboat_model::{Code, Problem, StackOutcome};
 use lifeboat_recovery_point::{PointError, PointRepository, ReadablePoint, Silent};
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
 use lifeboat_translate::IdentityMap;
@@ -52,6 +53,7 @@ impl Delegate {
         vault: &Arc<dyn ObjectStore>,
         stacks: &dyn BuildStacks,
     ) -> EpochEnd {
+        let watch = BuildWatch::new(self.clock.now());
         let mut run = Box::pin(async {
             let signer = signer_of(&work.signer)?;
             let descriptions = self.descriptions(work, &signer, unwrapper, vault).await?;
@@ -63,7 +65,7 @@ impl Delegate {
             let replicated = replicas(&descriptions, &facts);
             let sources: Vec<String> = replicated.map(|(source, _)| source.to_owned()).collect();
             let built = stacks
-                .build(&descriptions, facts, work.mode, work.expected_plan)
+                .build(&descriptions, facts, work.mode, work.expected_plan, &watch)
                 .await
                 .map_err(failed)?;
             // Last, because EFS does not resume a replication; and before the Pods start that write.
@@ -72,12 +74,14 @@ impl Delegate {
             }
             Ok(built)
         });
-        match epoch.while_owned(run.as_mut(), lifeboat_system::sleep).await {
+        let doing = || watch.progress().map(Doing::Build);
+        match (epoch.while_told(run.as_mut(), lifeboat_system::sleep, doing)).await {
             Ok(Ok(built)) => {
-                let mut done = built.as_ref().map(done).unwrap_or_default();
-                if let Some(built) = built.filter(|_| work.expected_plan.is_some()) {
-                    done.symbols = map_of(&built.symbols);
-                }
+                let symbols = (built.as_ref())
+                    .filter(|_| work.expected_plan.is_some())
+                    .map(|built| map_of(&built.symbols));
+                let mut done = built.map(done).unwrap_or_default();
+                done.symbols = symbols.unwrap_or_default();
                 EpochEnd::Result(Outcome::Done(Done::Build(done)), Vec::new())
             }
             Ok(Err((problem, retry))) => EpochEnd::failed(problem, retry),
@@ -147,14 +151,23 @@ pub(super) async fn descriptions_of(point: &ReadablePoint) -> Result<Description
     })
 }
 
-fn done(built: &Built) -> BuildDone {
-    let unchanged = |(_, outcome): &&(String, StackOutcome)| *outcome == StackOutcome::Unchanged;
-    let unchanged = built.stacks.iter().filter(unchanged).count();
+fn done(built: Built) -> BuildDone {
+    let unchanged = built
+        .stacks
+        .iter()
+        .filter(|built| built.outcome == StackOutcome::Unchanged);
+    let unchanged = unchanged.count();
+    let is_warning = |finding: &&Finding| finding.severity == Severity::Warning;
+    let warnings: BTreeSet<&Finding> = built.findings.iter().filter(is_warning).collect();
+    let told = warnings.iter().take(WARNINGS);
     BuildDone {
         changed: (built.stacks.len() - unchanged) as u64,
         unchanged: unchanged as u64,
         identities: map_of(&built.identities),
         symbols: Map::new(),
+        warnings: told.map(|finding| Failure::from(&finding.problem())).collect(),
+        more_warnings: warnings.len().saturating_sub(WARNINGS) as u64,
+        stacks: built.stacks,
     }
 }
 

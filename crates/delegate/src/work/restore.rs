@@ -131,7 +131,8 @@ impl Delegate {
                 Err(error) => Err(refused(&error, access)),
             }
         });
-        match epoch.while_owned(run.as_mut(), lifeboat_system::sleep).await {
+        let doing = || Some(counted.doing());
+        match (epoch.while_told(run.as_mut(), lifeboat_system::sleep, doing)).await {
             Ok(Ok((recovered, access))) => self.report_on(epoch, recovered, access).await,
             Ok(Err(end)) => end,
             Err(why) => why.end(|| Progress::Restore(counted.checkpoint())),

@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use lifeboat_capture::{CancellationToken, CaptureEvent, CaptureProgress};
-use lifeboat_jobs::{CompleteRanges, RestoreCheckpoint};
+use lifeboat_jobs::{CompleteRanges, Doing, RestoreCheckpoint};
+use lifeboat_model::{RestoreProgress as RestoreReport, RestoreStep};
 use lifeboat_plan::Wave;
 use lifeboat_recovery_point::progress::{Progress, Work};
 use lifeboat_restore::execute::{CompleteObjects, RestoreProgress};
@@ -23,6 +24,8 @@ pub(super) struct ProgressCounter {
     files: AtomicU64,
     verified: AtomicU64,
     executing: Mutex<Option<(String, CompleteObjects)>>,
+    /// The stage that began last, and its wave.
+    stage: Mutex<Option<(Stage, Option<Wave>)>>,
 }
 
 impl ProgressCounter {
@@ -34,6 +37,30 @@ impl ProgressCounter {
             earlier,
             ..Self::default()
         }
+    }
+
+    /// Returns what the restore is at.
+    pub(super) fn doing(&self) -> Doing {
+        let stage = *self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        let planned = self.planned.load(Ordering::Relaxed);
+        Doing::Restore(RestoreReport {
+            step: match stage.map(|(stage, _)| stage) {
+                None => RestoreStep::Verify,
+                Some(Stage::Read) => RestoreStep::Read,
+                Some(Stage::Survey) => RestoreStep::Survey,
+                Some(Stage::Plan) => RestoreStep::Plan,
+                Some(Stage::Preflight) => RestoreStep::Preflight,
+                Some(Stage::Apply) => RestoreStep::Apply,
+                Some(Stage::Proof) => RestoreStep::Prove,
+            },
+            wave: stage.and_then(|(_, wave)| Some(wave?.title().to_owned())),
+            done: self.done.load(Ordering::Relaxed),
+            total: (planned > 0).then_some(planned),
+        })
+    }
+
+    fn begun(&self, stage: Stage, wave: Option<Wave>) {
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = Some((stage, wave));
     }
 
     /// Returns the checkpoint. An epoch that did not begin to write keeps what the earlier one had completed.
@@ -83,6 +110,7 @@ impl RecoveryProgress for ProgressCounter {
         if stage == Stage::Apply {
             self.planned.store(objects.unwrap_or_default(), Ordering::Relaxed);
         }
+        self.begun(stage, None);
         tracing::info!(?stage, objects, "begun");
     }
 
@@ -99,6 +127,7 @@ impl RestoreProgress for ProgressCounter {
     }
 
     fn wave(&self, wave: Wave, objects: usize) {
+        self.begun(Stage::Apply, Some(wave));
         tracing::info!(wave = wave.title(), objects, "wave");
     }
 
@@ -166,5 +195,28 @@ mod tests {
             (complete.plan.as_str(), complete.ranges),
             ("b", vec![(0, 1), (5, 5)])
         );
+    }
+
+    #[test]
+    fn a_restore_tells_its_step_its_wave_and_its_objects() {
+        let counter = ProgressCounter::default();
+        let told = || match counter.doing() {
+            Doing::Restore(report) => report.to_string(),
+            Doing::Build(_) => unreachable!("it restores"),
+        };
+        assert_eq!(told(), "verifying the recovery point");
+        RecoveryProgress::begin(&counter, Stage::Plan, Some(9));
+        assert_eq!(told(), "planning");
+        RecoveryProgress::begin(&counter, Stage::Apply, Some(9));
+        RestoreProgress::wave(&counter, Wave::Workloads, 4);
+        for failed in [false, true, false] {
+            RestoreProgress::object(&counter, failed);
+        }
+        assert_eq!(
+            told(),
+            "writing objects, 2 of 9 objects are restored, wave \"workloads\""
+        );
+        RecoveryProgress::begin(&counter, Stage::Proof, None);
+        assert!(told().starts_with("comparing the target with the plan"));
     }
 }

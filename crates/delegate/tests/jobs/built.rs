@@ -7,14 +7,13 @@ use async_trait::async_trait;
 use lifeboat_delegate::Delegate;
 use lifeboat_delegate::infrastructure::BuildStacks;
 use lifeboat_delegate::work::SidePorts;
-use lifeboat_deploy::Outcome as StackOutcome;
-use lifeboat_deploy::recovery::{Built, RecoveryPlan};
+use lifeboat_deploy::recovery::{BuildWatch, Built, RecoveryPlan};
 use lifeboat_format::Sha256;
 use lifeboat_infrastructure::cost::cost;
-use lifeboat_infrastructure::{Descriptions, Prices, RecoveryFacts};
+use lifeboat_infrastructure::{Descriptions, Finding, Prices, RecoveryFacts, Severity};
 use lifeboat_jobs::worker::Deadline;
 use lifeboat_jobs::{Assignment, BuildMode, BuildWork, Done, Outcome, Work};
-use lifeboat_model::{ClusterName, Code, JobId, Problem, SharedStack};
+use lifeboat_model::{BuiltStack, ClusterName, Code, JobId, Problem, SharedStack, StackName, StackOutcome};
 use lifeboat_translate::IdentityMap;
 use serde_json::{Value, json};
 
@@ -57,6 +56,7 @@ impl BuildStacks for ScriptedStacks {
         facts: RecoveryFacts,
         mode: BuildMode,
         expected_plan: Option<Sha256>,
+        _: &BuildWatch,
     ) -> Result<Option<Built>, Problem> {
         if expected_plan.is_some_and(|expected| expected != self.hash()) {
             return Err(Problem::of(Code::PlanChanged, "another plan is expected"));
@@ -67,12 +67,12 @@ impl BuildStacks for ScriptedStacks {
         }
         Ok(Some(Built {
             stacks: vec![
-                ("lifeboat-shop-network".to_owned(), StackOutcome::Created),
-                ("lifeboat-shop-identity".to_owned(), StackOutcome::Unchanged),
+                stack("lifeboat-shop-network", StackOutcome::Created),
+                stack("lifeboat-shop-identity", StackOutcome::Unchanged),
             ],
             identities: self.answer.clone()?,
             symbols: symbols(),
-            findings: Vec::new(),
+            findings: (0..25).flat_map(findings).collect(),
         }))
     }
 
@@ -90,6 +90,29 @@ impl BuildStacks for ScriptedStacks {
             identities: self.answer.clone()?,
         })
     }
+}
+
+fn stack(name: &str, outcome: StackOutcome) -> BuiltStack {
+    BuiltStack {
+        stack: StackName::parse(name).unwrap(),
+        outcome,
+    }
+}
+
+/// Returns a warning, which two stacks have, and a note.
+fn findings(number: u32) -> [Finding; 3] {
+    let warning = Finding {
+        severity: Severity::Warning,
+        resource: format!("fs-{number:02}"),
+        code: Code::FileSystemWithoutReplica,
+        what: "it is built empty".to_owned(),
+        remedy: "map it".to_owned(),
+    };
+    let note = Finding {
+        severity: Severity::Note,
+        ..warning.clone()
+    };
+    [warning.clone(), warning, note]
 }
 
 pub(crate) fn delegate(fixture: &Fixture, building: Option<&Arc<ScriptedStacks>>) -> Delegate {
@@ -209,6 +232,17 @@ async fn objects_are_translated_by_what_was_built() {
         panic!("nothing was built");
     };
     assert_eq!((done.changed, done.unchanged), (1, 1));
+    assert_eq!(
+        done.stacks[0],
+        stack("lifeboat-shop-network", StackOutcome::Created)
+    );
+    assert_eq!((done.warnings.len(), done.more_warnings), (20, 5));
+    let warning = done.warnings[0].problem();
+    assert_eq!(warning.code, Code::FileSystemWithoutReplica);
+    assert_eq!(
+        warning.causes,
+        ["the delegate reported: \"fs-00: it is built empty\""]
+    );
     let (descriptions, facts) = building.asked.lock().unwrap().pop().unwrap();
     assert_eq!(descriptions.account.as_str(), "111111111111");
     assert_eq!(facts.account.as_str(), "222222222222");
@@ -253,6 +287,17 @@ async fn objects_are_translated_by_what_was_built() {
     }
     run(&fixture, &recovery, &failover).await;
     assert_eq!(*building.failed_over.lock().unwrap(), ["fs-0123456789abcdef0"]);
+
+    // A file system that is mapped to another one than its replica keeps its replication.
+    building.failed_over.lock().unwrap().clear();
+    let mut mapped = build(&fixture, 9, 1);
+    if let Work::Build(work) = &mut mapped.work {
+        work.failover = true;
+        let (from, to) = ("fs-0123456789abcdef0", "fs-0bbbbbbbbbbbbbbbb");
+        work.adopt.insert(from.to_owned(), to.to_owned());
+    }
+    run(&fixture, &recovery, &mapped).await;
+    assert_eq!(*building.failed_over.lock().unwrap(), Vec::<String>::new());
 
     // In standby, stacks that are in use are not changed.
     let mut standby = build(&fixture, 6, 1);

@@ -11,6 +11,8 @@ use serde_json::Value;
 use super::*;
 use crate::stack::{Change, ChangeSet, Event, Stack, StackResource};
 
+mod watched;
+
 const DOCUMENT: &[u8] = include_bytes!("../../../infrastructure/tests/fixtures/aws-descriptions-v1.json");
 
 struct Memory {
@@ -27,6 +29,8 @@ struct Memory {
     unbuilt: Mutex<BTreeSet<String>>,
     /// How often a stack is still described as in progress.
     busy: Mutex<BTreeMap<String, u32>>,
+    /// The events of stacks, newest first.
+    events: Mutex<BTreeMap<String, Vec<Event>>>,
 }
 
 /// The status of a stack of which no change set was executed yet.
@@ -46,6 +50,7 @@ impl Memory {
             deleted: Mutex::default(),
             unbuilt: Mutex::default(),
             busy: Mutex::default(),
+            events: Mutex::default(),
         }
     }
 
@@ -259,19 +264,21 @@ impl Stacks for Memory {
     }
 
     async fn events(&self, stack: &str) -> Result<Vec<Event>, Problem> {
+        let events = self.events.lock().unwrap();
+        let mut events = events.get(stack).cloned().unwrap_or_default();
         let stacks = self.stacks.lock().unwrap();
         let refused = stacks
             .get(stack)
             .filter(|(known, _)| known.status == "DELETE_FAILED");
-        let event = refused.map(|_| Event {
+        events.extend(refused.map(|_| Event {
             id: "refused".to_owned(),
             at: None,
             resource: "Cluster".to_owned(),
             kind: "AWS::EKS::Cluster".to_owned(),
             status: "DELETE_FAILED".to_owned(),
             reason: PROTECTED.to_owned(),
-        });
-        Ok(event.into_iter().collect())
+        }));
+        Ok(events)
     }
 }
 
@@ -370,7 +377,7 @@ async fn stacks_are_built_in_order_and_what_needs_a_later_one_in_a_second_pass()
         again
             .stacks
             .iter()
-            .all(|(_, outcome)| *outcome == Outcome::Unchanged)
+            .all(|built| built.outcome == Outcome::Unchanged)
     );
     assert_eq!(again.identities, built.identities);
 }

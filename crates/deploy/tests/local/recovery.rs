@@ -181,10 +181,7 @@ async fn a_permission_that_is_missing_is_named_and_the_build_goes_on_once_it_is_
         assert!(problem.guidance.contains(action), "{problem}");
     }
     let built = recovery(admin).deploy(Mode::Standby).await.unwrap();
-    let created = built
-        .stacks
-        .iter()
-        .all(|(_, outcome)| *outcome == Outcome::Created);
+    let created = built.stacks.iter().all(|built| built.outcome == Outcome::Created);
     assert!(created, "{:?}", built.stacks);
 }
 

@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lifeboat_infrastructure::description::storage::Image;
 use lifeboat_infrastructure::{
-    Adoption, Descriptions, Generated, Mode, RecoveryFacts, Severity, Stack, generate, identity_map, symbols,
+    Adoption, Descriptions, Generated, Mode, RecoveryFacts, Severity, Stack, generate, identity_map,
+    replicas, symbols,
 };
 use lifeboat_model::{AccountId, Code, Region};
 use lifeboat_translate::Identities;
@@ -795,6 +796,26 @@ fn a_file_system_is_replaced_by_its_replica() {
     });
     assert_eq!(about(&mapped), None);
     assert!(mapped.template.unwrap().body().contains("fs-0bbbbbbbbbbbbbbbb"));
+}
+
+/// A failover ends the replication of these and of no other one.
+#[test]
+fn replicas_that_the_stacks_do_not_use_are_none() {
+    let (id, replica) = ("fs-000000000000000a1", "fs-0fedcba9876543210");
+    let mut document: Value = serde_json::from_slice(sample::DOCUMENT).unwrap();
+    document["fileSystems"][0]["replicationDestinations"] =
+        json!([{"fileSystemId": replica, "region": "eu-central-1", "ownerId": OTHER}]);
+    let descriptions: Descriptions = serde_json::from_value(document).unwrap();
+    for (mapped_to, is_used) in [
+        (None, true),
+        (Some(replica), true),
+        (Some("fs-0bbbbbbbbbbbbbbbb"), false),
+    ] {
+        let mut facts = sample::facts(OTHER);
+        facts.adopted.extend(mapped_to.map(|to| Adoption::mapped(id, to)));
+        let found: Vec<_> = replicas(&descriptions, &facts).collect();
+        assert_eq!(found.contains(&(id, replica)), is_used, "{mapped_to:?}");
+    }
 }
 
 #[test]

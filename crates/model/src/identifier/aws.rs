@@ -25,6 +25,16 @@ identifier!(
 );
 
 identifier!(
+    /// The name of a stack of CloudFormation (`CreateStack`, parameter `StackName`).
+    StackName,
+    "name of a stack",
+    "1 to 128 letters, digits and '-', beginning with a letter",
+    |text| (1..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && text.as_bytes()[0].is_ascii_alphabetic()
+);
+
+identifier!(
     /// An Amazon Resource Name: `arn:<partition>:<service>:<region>:<account>:<resource>`. The Region and the
     /// account may be empty, as for IAM and S3.
     Arn,

@@ -226,6 +226,7 @@ fn nobody_else_gives_orders_or_answers_and_no_application_reaches_another() {
             "jobs/shop/x/cancel.json",
             result,
             "jobs/shop/x/claim-0001.json",
+            "jobs/shop/x/progress-0001.json",
             "delegates/shop.json",
         ] {
             denied(admin, &put(bucket, key, ""));

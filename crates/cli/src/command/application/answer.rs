@@ -1,9 +1,11 @@
 //! The coordinator's answers as text. As JSON and YAML they are printed as the coordinator sent them.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use lifeboat_model::request::{
-    Accepted, Answer, ApplicationStatus, PlanState, PlanStatus, PointStatus, PointsAnswer, RestoreState,
-    RestoreStatus, StatusAnswer,
+    Accepted, Answer, ApplicationStatus, BuildStatus, PlanState, PlanStatus, PointStatus, PointsAnswer,
+    RestoreState, RestoreStatus, StatusAnswer,
 };
 use lifeboat_model::{Code, Severity};
 use lifeboat_plan::report::Report;
@@ -171,18 +173,31 @@ fn application_text(status: &ApplicationStatus, now: Timestamp) -> String {
         );
     }
     let mut ended = 0;
+    let mut requests = BTreeSet::new();
     for restore in &status.restores {
         ended += usize::from(restore.state.is_over());
         if restore.state.is_over() && ended > ENDED {
             continue;
         }
+        requests.insert(&restore.token);
         field("restore", restore_line(restore));
+        if let Some(progress) = &restore.progress {
+            field("", progress.to_string());
+        }
         for problem in restore.failed_before.iter().chain(&restore.problems) {
             text_of_problem(&mut field, problem);
         }
         if let Some(place) = &restore.report {
             field("", format!("report in {place}"));
         }
+    }
+    // A request for several clusters has one build.
+    for build in status
+        .builds
+        .iter()
+        .filter(|build| requests.contains(&build.token))
+    {
+        text_of_build(&mut field, build);
     }
     let mut ended = 0;
     for plan in &status.plans {
@@ -231,6 +246,24 @@ fn application_text(status: &ApplicationStatus, now: Timestamp) -> String {
 fn copied(command: &str) -> String {
     let indent = if command.contains("<<") { "" } else { "        " };
     command.lines().map(|line| format!("{indent}{line}\n")).collect()
+}
+
+fn text_of_build(field: &mut impl FnMut(&str, String), build: &BuildStatus) {
+    if let Some(progress) = &build.progress {
+        field("building", progress.to_string());
+    }
+    for built in &build.stacks {
+        field("built", format!("{} {}", built.stack, built.outcome));
+    }
+    for warning in &build.warnings {
+        for (number, line) in warning.to_string().lines().enumerate() {
+            field(if number == 0 { "warning" } else { "" }, line.to_owned());
+        }
+    }
+    if build.more_warnings > 0 {
+        let more = human::counted(build.more_warnings, "further warning", "further warnings");
+        field("", format!("{more}; the plan lists all of them"));
+    }
 }
 
 fn text_of_problem(field: &mut impl FnMut(&str, String), problem: &lifeboat_model::Problem) {

@@ -132,8 +132,10 @@ pub(super) async fn restore(
     let mut looks: u32 = 0;
     let mut builds = BuildEvents::default();
     loop {
+        let is_look = looks.is_multiple_of(LOOKS);
         let mut status = coordinator.status(&accepted.application).await?;
         status.restores.retain(|restore| restore.token == accepted.token);
+        status.builds.retain(|build| build.token == accepted.token);
         if status.restores.is_empty() {
             return Err(Failure::new(
                 Code::CoordinatorFailed,
@@ -148,14 +150,15 @@ pub(super) async fn restore(
             .restores
             .iter()
             .filter_map(|restore| restore.failed_before.as_ref());
-        let lines: BTreeSet<String> = lines.chain(failures.map(ToString::to_string)).collect();
+        let lines = lines.chain(failures.map(ToString::to_string));
+        let lines: BTreeSet<String> = lines.chain(progress_lines(&status)).collect();
         for line in lines.difference(&shown) {
             context.progress.note(line);
         }
         shown = lines;
-        if looks.is_multiple_of(LOOKS) {
-            builds.show(coordinator.session(), &status, context).await;
-        }
+        builds
+            .show(coordinator.session(), &status, is_look, context)
+            .await;
         looks += 1;
         if status.restores.iter().all(|restore| restore.state.is_over()) {
             let exit = exit_of(&status.restores);
@@ -173,18 +176,41 @@ pub(super) async fn restore(
     }
 }
 
-/// The events of stacks while a restore builds them, read with the credentials of the user.
+/// Returns what the delegates tell of a restore, line by line.
+fn progress_lines(status: &ApplicationStatus) -> Vec<String> {
+    let builds = status.builds.iter().filter_map(|build| {
+        let progress = build.progress.as_ref()?;
+        Some(format!("{}: {progress}", build.token))
+    });
+    let restores = status.restores.iter().filter_map(|restore| {
+        let progress = restore.progress.as_ref()?;
+        Some(format!("{}: {}: {progress}", restore.token, restore.into))
+    });
+    builds.chain(restores).collect()
+}
+
+/// The events of stacks while a restore builds them: read with the credentials of the user, as they happen, or else those
+/// that the delegate tells.
 #[derive(Default)]
 struct BuildEvents {
     /// CloudFormation in the recovery environment, once something is built.
     stacks: Option<CloudFormation>,
     seen: SeenEvents,
-    /// Whether the events cannot be read. They are shown as well as possible, and a restore does not need them.
-    gave_up: bool,
+    /// Whether the credentials of the user cannot read the events.
+    is_told: bool,
+    /// The events of the delegate that were shown.
+    told: BTreeSet<String>,
 }
 
 impl BuildEvents {
-    async fn show(&mut self, session: &Session, status: &ApplicationStatus, context: &Context) {
+    /// Shows the events that are new. `is_look` says whether CloudFormation may be asked.
+    async fn show(
+        &mut self,
+        session: &Session,
+        status: &ApplicationStatus,
+        is_look: bool,
+        context: &Context,
+    ) {
         let builds = (status.restores.iter()).filter(|restore| {
             restore
                 .phase
@@ -195,21 +221,35 @@ impl BuildEvents {
             return;
         };
         // The coordinator may be in another account than the recovery environment.
-        if self.gave_up || session.environment().account != status.recovery.account {
-            return;
-        }
-        let stacks = self.stacks.get_or_insert_with(|| {
-            let session = session.in_region(&status.recovery.region);
-            CloudFormation::new(session.context(), &status.recovery)
-        });
-        match self.seen.next(stacks, &status.application, since).await {
-            Ok(lines) => lines.iter().for_each(|line| context.progress.note(line)),
-            Err(problem) => {
-                self.gave_up = true;
-                let text = format!("the events of the stacks are not shown: {}", problem.message);
-                context.progress.note(text);
+        self.is_told |= session.environment().account != status.recovery.account;
+        if !self.is_told && is_look {
+            let stacks = self.stacks.get_or_insert_with(|| {
+                let session = session.in_region(&status.recovery.region);
+                CloudFormation::new(session.context(), &status.recovery)
+            });
+            match self.seen.next(stacks, &status.application, since).await {
+                Ok(lines) => lines.iter().for_each(|line| context.progress.note(line)),
+                Err(problem) => {
+                    self.is_told = true;
+                    let text = format!(
+                        "the events of the stacks are those that the delegate tells: {}",
+                        problem.message
+                    );
+                    context.progress.note(text);
+                }
             }
         }
+        if self.is_told {
+            let lines = self.told(status);
+            lines.iter().for_each(|line| context.progress.note(line));
+        }
+    }
+
+    /// Returns a line for each event of the delegate that was not shown yet.
+    fn told(&mut self, status: &ApplicationStatus) -> Vec<String> {
+        let progress = status.builds.iter().filter_map(|build| build.progress.as_ref());
+        let lines = progress.flat_map(|progress| progress.events.iter().map(ToString::to_string));
+        lines.filter(|line| self.told.insert(line.clone())).collect()
     }
 }
 
@@ -315,3 +355,6 @@ fn tell_accepted(context: &Context, accepted: &Accepted) {
         accepted.token
     ));
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 use lifeboat_aws::session::Session;
 use lifeboat_deploy::recovery::{PlannedStack, Recovery, take_down};
 use lifeboat_deploy::template::APPLICATION;
-use lifeboat_deploy::{CloudFormation, Outcome, Stacks as _};
+use lifeboat_deploy::{CloudFormation, Stacks as _};
 use lifeboat_infrastructure::{Adoption, Cost, Descriptions, Finding, Mode, Prices, RecoveryFacts, Severity};
-use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Exit, SharedStack};
+use lifeboat_model::{ApplicationName, Arn, BuiltStack, Code, EnvironmentId, Exit, SharedStack};
 use lifeboat_translate::IdentityMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -351,16 +351,6 @@ pub struct InfrastructureDocument {
     pub identities_out: Option<String>,
 }
 
-/// A stack that was deployed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct BuiltStack {
-    /// Its name in CloudFormation.
-    pub stack: String,
-    /// What the deployment changed.
-    pub outcome: Outcome,
-}
-
 impl Document for InfrastructureDocument {
     fn table(&self) -> String {
         let mut text = String::new();
@@ -480,15 +470,12 @@ pub fn deploy(arguments: &DeployArguments, context: &Context) -> Result<Exit, Fa
     if let Some(file) = &arguments.identities_out {
         write(file, &built.identities)?;
     }
-    let stacks = built.stacks.into_iter();
     context.print(&InfrastructureDocument {
         format: "lifeboat.dev/infrastructure/v1".to_owned(),
         application: wanted.application.clone(),
         environment,
         mode,
-        stacks: stacks
-            .map(|(stack, outcome)| BuiltStack { stack, outcome })
-            .collect(),
+        stacks: built.stacks,
         findings: built.findings,
         identities: built.identities,
         identities_out: (arguments.identities_out.as_ref()).map(|file| file.display().to_string()),

@@ -41,6 +41,18 @@ fn a_status_tells_at_a_glance() {
             "requestedAt": "2026-11-21T10:58:00Z", "state": "failed", "endedAt": "2026-11-21T11:00:00Z",
             "problems": [{"code": "LB-0103", "message": "no API server answers", "guidance": "look at it"}]},
     ]);
+    busy["restores"][0]["progress"] =
+        json!({"step": "apply", "wave": "workloads", "done": 120, "total": 300});
+    busy["builds"] = json!([
+        {"token": "t-2", "progress": {"stack": "lifeboat-shop-cluster-orders", "done": 12, "total": 20,
+                "nodes": {"wanted": 5, "joined": 3}},
+            "stacks": [{"stack": "lifeboat-shop-network", "outcome": "created"},
+                {"stack": "lifeboat-shop-identity", "outcome": "unchanged"}],
+            "warnings": [{"code": "LB-1218", "message": "a file system has no replica", "guidance": "set one up",
+                "causes": ["the delegate reported: \"fs-1: it is built empty\""]}],
+            "moreWarnings": 7},
+        {"token": "t-0", "stacks": [{"stack": "lifeboat-shop-network", "outcome": "updated"}]},
+    ]);
     busy["issues"] = json!([
         {"id": "LB-0903", "code": "LB-0903", "severity": "error", "application": "shop",
             "message": "the last good recovery point is too old", "guidance": "resolve the others",
