@@ -11,8 +11,6 @@ use serde_json::Value;
 use super::*;
 use crate::stack::{Change, ChangeSet, Event, Stack, StackResource};
 
-mod watched;
-
 const DOCUMENT: &[u8] = include_bytes!("../../../infrastructure/tests/fixtures/aws-descriptions-v1.json");
 
 struct Memory {
@@ -343,6 +341,8 @@ fn numbered_from(name: &'static str) -> impl Fn() -> String + Send + Sync {
         format!("{name}-{number}")
     }
 }
+
+mod watched;
 
 #[tokio::test(start_paused = true)]
 async fn stacks_are_built_in_order_and_what_needs_a_later_one_in_a_second_pass() {
