@@ -92,6 +92,13 @@ const REASONS: &[(&str, &str, Code, &str)] = &[
         Code::ResourceDenied,
         "remove the statement of a policy that denies iam:CreateRole",
     ),
+    // Only the name of the error is public: https://docs.aws.amazon.com/eks/latest/userguide/deletion-protection.html
+    (
+        "AWS::EKS::Cluster",
+        "Resource handler returned message: \"Cannot delete the cluster orders because it has deletion protection enabled. (Service: Eks, Status Code: 400, Error Code: InvalidRequestException)\" (HandlerErrorCode: InvalidRequest)",
+        Code::ClusterProtected,
+        "--no-deletion-protection",
+    ),
     // https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1859; the policy as in
     // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
     (

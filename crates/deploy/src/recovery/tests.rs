@@ -249,6 +249,17 @@ impl Stacks for Memory {
             && !self.unbuilt.lock().unwrap().contains("Cluster")
         {
             "DELETE_FAILED".clone_into(&mut known.status);
+            let mut events = self.events.lock().unwrap();
+            let events = events.entry(stack.to_owned()).or_default();
+            let refused = Event {
+                id: format!("refused-{}", events.len()),
+                at: None,
+                resource: "Cluster".to_owned(),
+                kind: "AWS::EKS::Cluster".to_owned(),
+                status: "DELETE_FAILED".to_owned(),
+                reason: PROTECTED.to_owned(),
+            };
+            events.insert(0, refused);
             return Ok(());
         }
         if let Some(known) = stacks.remove(stack) {
@@ -263,20 +274,7 @@ impl Stacks for Memory {
 
     async fn events(&self, stack: &str) -> Result<Vec<Event>, Problem> {
         let events = self.events.lock().unwrap();
-        let mut events = events.get(stack).cloned().unwrap_or_default();
-        let stacks = self.stacks.lock().unwrap();
-        let refused = stacks
-            .get(stack)
-            .filter(|(known, _)| known.status == "DELETE_FAILED");
-        events.extend(refused.map(|_| Event {
-            id: "refused".to_owned(),
-            at: None,
-            resource: "Cluster".to_owned(),
-            kind: "AWS::EKS::Cluster".to_owned(),
-            status: "DELETE_FAILED".to_owned(),
-            reason: PROTECTED.to_owned(),
-        }));
-        Ok(events)
+        Ok(events.get(stack).cloned().unwrap_or_default())
     }
 }
 
