@@ -168,6 +168,10 @@ impl Stacks for Watched<'_> {
         self.stacks.resources(stack).await
     }
 
+    async fn template(&self, stack: &str) -> Result<String, Problem> {
+        self.stacks.template(stack).await
+    }
+
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {
         self.stacks.all().await
     }

@@ -47,7 +47,8 @@ async fn a_protected_cluster_is_deleted_by_a_teardown_and_by_nothing_else() {
     assert_eq!(problem.code, Code::ClusterProtected, "{problem}");
     let stack = stacks.describe(name).await.unwrap().unwrap();
     assert_eq!(stack.status, "DELETE_FAILED");
-    let tear_down = || take_down(stacks, &shop(), &change_set, &tell, |_| true);
+    let application = shop();
+    let tear_down = || take_down(stacks, &application, &change_set, &tell, |_| true);
     let problem = tear_down().await.unwrap_err();
     assert_eq!(problem.code, Code::ClusterProtected, "{problem}");
     assert!(problem.guidance.contains("--no-deletion-protection"), "{problem}");

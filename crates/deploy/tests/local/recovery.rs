@@ -10,7 +10,7 @@ use lifeboat_deploy::recovery::take_down;
 use lifeboat_deploy::{CloudFormation, OnFailure, Outcome, StackSpec, Stacks as _, delete, deploy};
 use lifeboat_describe::{Wanted, candidates, describe};
 use lifeboat_infrastructure::{Adoption, Descriptions, MatchRule, Mode, Prices};
-use lifeboat_model::{AccountId, Code, SharedStack};
+use lifeboat_model::{AccountId, BuiltStack, Code, SharedStack};
 use serde_json::{Value, json};
 
 use crate::account::{ACCOUNT, Account, DOCUMENT, REGION, change_set, facts, recovery, shop, tell};
@@ -59,7 +59,7 @@ async fn the_recovery_side_is_built_and_taken_down() {
         again
             .stacks
             .iter()
-            .all(|(_, outcome)| *outcome == Outcome::Unchanged),
+            .all(|built| built.outcome == Outcome::Unchanged),
         "{:?}",
         again.stacks
     );
@@ -284,7 +284,7 @@ async fn clusters_stand_in_the_vpc_of_a_landing_zone() {
 
     // What the stacks have built is there now, and is not adopted.
     let again = recovery().await.deploy(Mode::Active).await.unwrap();
-    let is_unchanged = |(_, outcome): &(String, Outcome)| *outcome == Outcome::Unchanged;
+    let is_unchanged = |built: &BuiltStack| built.outcome == Outcome::Unchanged;
     assert!(again.stacks.iter().all(is_unchanged), "{:?}", again.stacks);
 
     let (other, _) = landing_zone(context, "other", "10.41").await;

@@ -163,9 +163,8 @@ fn unbuilt(facts: &RecoveryFacts, made: &Made) {
     );
     let acl = one(facts, CandidateKind::WebAcl, &made.web_acl);
     assert_eq!(acl.name.as_deref(), Some("shop"));
-    let role = format!(
-        "arn:aws:iam::{RECOVERY}:role/aws-reserved/sso.amazonaws.com/eu-west-1/{OF_IDENTITY_CENTER}"
-    );
+    let role =
+        format!("arn:aws:iam::{RECOVERY}:role/aws-reserved/sso.amazonaws.com/eu-west-1/{OF_IDENTITY_CENTER}");
     let role = one(facts, CandidateKind::PermissionSetRole, &role);
     assert_eq!(role.name.as_deref(), Some("Operators"));
 }

@@ -151,7 +151,7 @@ fn cluster(aws: &Conformance, found: &Descriptions, made: &Made) {
     assert_eq!(vpc.security_group_ids, [made.network["Group"].clone()]);
     assert_eq!(
         (vpc.endpoint_public_access, vpc.endpoint_private_access),
-        (Some(true), Some(false))
+        (true, false)
     );
     aws.same(
         call,
