@@ -241,7 +241,7 @@ mod tests {
             (
                 TypeName::from("services"),
                 "Service",
-                r#"{"metadata":{"annotations":{"service.beta.kubernetes.io/aws-load-balancer-subnets":"subnet-0123456789abcdef0, public"}}}"#.to_owned(),
+                r#"{"metadata":{"annotations":{"service.beta.kubernetes.io/aws-load-balancer-subnets":"subnet-0123456789abcdef0"}}}"#.to_owned(),
                 "subnets",
                 "subnet-0123456789abcdef0",
             ),

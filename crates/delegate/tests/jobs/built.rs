@@ -310,7 +310,7 @@ async fn objects_are_translated_by_what_was_built() {
     assert_eq!((done.changed, done.unchanged, done.identities.len()), (0, 0, 0));
 
     // A restore whose build has no result does not begin.
-    let unknown = JobId::parse("shop/20261121T101009Z-bbbbbb-build").unwrap();
+    let unknown = JobId::parse("shop/20261121T101059Z-bbbbbb-build").unwrap();
     let failed = run(&fixture, &recovery, &restore(&fixture, 2, 1, &unknown)).await;
     assert_eq!(code_of(&failed), (Code::JobDocumentRefused, false));
 

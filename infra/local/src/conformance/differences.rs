@@ -153,6 +153,13 @@ pub const APPLICATION: &[Difference] = &[
     },
     Difference {
         of: Moto,
+        call: "cloudformation:CreateStack",
+        property: "VolumeType of AWS::EC2::Volume",
+        does: "makes a volume of type gp2",
+        document: "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-volume.html",
+    },
+    Difference {
+        of: Moto,
         call: "kms:DescribeKey",
         property: "MultiRegion",
         does: "does not tell it",

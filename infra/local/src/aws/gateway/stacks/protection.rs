@@ -21,6 +21,8 @@ pub(super) struct Undeleted {
     pub(super) resource: String,
     /// The message of the resource's handler.
     pub(super) reason: String,
+    /// The number of the deletion: each has an event of its own.
+    pub(super) attempt: u32,
 }
 
 impl Stacks {
@@ -54,6 +56,7 @@ impl Stacks {
             if let Some(message) = protection::refusal(gateway, account, region, &cluster.name).await? {
                 undeleted = Some(Undeleted {
                     resource: cluster.resource.clone(),
+                    attempt: stack.undeleted.as_ref().map_or(1, |before| before.attempt + 1),
                     reason: format!(
                         "Resource handler returned message: \"{message} (Service: Eks, Status Code: 400, Error Code: {})\" \
                          (HandlerErrorCode: InvalidRequest)",
@@ -89,10 +92,11 @@ impl Stacks {
         let undeleted = self.undeleted(region, xml)?;
         let text = |name: &str| element(xml, name).unwrap_or_default();
         let event = format!(
-            "<StackEvents><member><EventId>{resource}-DELETE_FAILED</EventId><StackId>{}</StackId><StackName>{}</StackName>\
+            "<StackEvents><member><EventId>{resource}-DELETE_FAILED-{}</EventId><StackId>{}</StackId><StackName>{}</StackName>\
              <LogicalResourceId>{resource}</LogicalResourceId><ResourceType>AWS::EKS::Cluster</ResourceType>\
              <ResourceStatus>DELETE_FAILED</ResourceStatus><ResourceStatusReason>{}</ResourceStatusReason>\
              <Timestamp>{}</Timestamp></member>",
+            undeleted.attempt,
             text("StackId"),
             text("StackName"),
             escaped(&undeleted.reason),

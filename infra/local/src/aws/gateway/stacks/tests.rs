@@ -219,6 +219,7 @@ fn a_stack_whose_cluster_is_protected_was_not_deleted_and_says_why() {
     let (stacks, resources) = (stacks(), CustomResources::default());
     let key = (REGION.to_owned(), "s".to_owned());
     let undeleted = Undeleted {
+        attempt: 1,
         resource: "Cluster".to_owned(),
         reason: "it has \"deletion protection\" & more".to_owned(),
     };
