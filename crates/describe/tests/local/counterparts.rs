@@ -82,7 +82,7 @@ pub(crate) async fn counterparts_are_found(aws: &Conformance) {
 }
 
 /// Returns the candidates of a type by id.
-fn of<'a>(facts: &'a RecoveryFacts, kind: CandidateKind) -> Vec<&'a Candidate> {
+fn of(facts: &RecoveryFacts, kind: CandidateKind) -> Vec<&Candidate> {
     facts.candidates.iter().filter(|one| one.kind == kind).collect()
 }
 

@@ -80,18 +80,20 @@ fn changed(change: impl FnOnce(&mut Value)) -> ReviewedResources {
     reviewed(&serde_json::from_value(document).unwrap(), &sample::facts(OTHER))
 }
 
+type Change<'a> = &'a dyn Fn(&mut RecoveryFacts);
+
 #[test]
 fn whatever_changes_what_is_built_is_reviewed() {
     let descriptions = sample::descriptions();
     let before = reviewed(&descriptions, &sample::facts(OTHER));
-    let with = |change: &dyn Fn(&mut RecoveryFacts)| {
+    let with = |change: Change<'_>| {
         let mut facts = sample::facts(OTHER);
         change(&mut facts);
         reviewed(&descriptions, &facts)
     };
     let cluster = descriptions.clusters[0].name.clone();
     let vpc = descriptions.vpcs[0].vpc_id.clone();
-    let changes: [(&str, &dyn Fn(&mut RecoveryFacts)); 7] = [
+    let changes: [(&str, Change<'_>); 7] = [
         ("another name of a cluster", &|facts| {
             facts
                 .cluster_names
