@@ -159,9 +159,9 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// Returns the build that the restores of a request wait for. A token may be used again once it is forgotten.
+    /// Returns the build that the restores of a request wait for.
     pub(super) fn build_of(&self, token: &RequestToken) -> Option<&BuildRun> {
-        self.state.builds.iter().rev().find(|run| run.token == *token)
+        self.state.build_of(token)
     }
 
     /// Returns the names of EKS clusters in the recovery environment, by those in the primary, where these targets take

@@ -613,6 +613,11 @@ pub struct RequestRecord {
 }
 
 impl State {
+    /// Returns the build of a request. A token may be used again once it is forgotten.
+    pub(crate) fn build_of(&self, token: &RequestToken) -> Option<&BuildRun> {
+        self.builds.iter().rev().find(|run| run.token == *token)
+    }
+
     /// Returns the initial state of an application.
     #[must_use]
     pub fn new(application: ApplicationName, now: Timestamp) -> Self {

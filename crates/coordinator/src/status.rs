@@ -58,7 +58,7 @@ pub fn status(
         next_backup: next_backup(application, state, now),
         backup: state.backup.as_ref().map(backup_status),
         restores: (state.restores.iter().rev())
-            .map(|run| restore_status(run, &state.builds, doing(run.job.as_ref())))
+            .map(|run| restore_status(run, state.build_of(&run.token), doing(run.job.as_ref())))
             .collect(),
         builds: (state.builds.iter().rev())
             .map(|run| build_status(run, doing(run.job.as_ref())))
@@ -147,8 +147,7 @@ fn phase(run: &RestoreRun, build: Option<&BuildRun>) -> (&'static str, u32, Opti
     }
 }
 
-fn restore_status(run: &RestoreRun, builds: &[BuildRun], doing: Option<&Doing>) -> RestoreStatus {
-    let build = builds.iter().rev().find(|build| build.token == run.token);
+fn restore_status(run: &RestoreRun, build: Option<&BuildRun>, doing: Option<&Doing>) -> RestoreStatus {
     let built = build.and_then(|build| build.job.as_ref());
     let (phase, attempt, failed_before) = phase(run, build);
     let runs = run.end.is_none();

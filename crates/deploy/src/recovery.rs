@@ -178,9 +178,8 @@ impl Recovery<'_> {
     ///
     /// # Errors
     /// LB-1260 if another plan is expected, the code of the first error of the findings, or LB-1011 if a stack is not ours,
-    /// before anything is built; the code
-    /// of the [diagnosis](crate::diagnosis) or LB-1005 if a stack fails; LB-1006 if one cannot be changed; or the code of a
-    /// failed call.
+    /// before anything is built; the code of the [diagnosis](crate::diagnosis) or LB-1005 if a stack fails; LB-1006 if one
+    /// cannot be changed; or the code of a failed call.
     pub async fn deploy(&mut self, mode: Mode) -> Result<Built, Problem> {
         self.read_outputs().await?;
         self.must_be_expected()?;

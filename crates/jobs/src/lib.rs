@@ -22,7 +22,8 @@
 //! Invariants: an assignment or cancellation that the coordinator has not signed has no effect; a claim
 //! without an assignment has no effect; the highest claim owns the job; a result of a lower epoch has no
 //! effect; a document that is malformed, oversized, of another format or for another key is recorded and has
-//! no other effect; nothing is decided by a progress report. What a reader spends on a bucket is bounded, however much somebody writes into it.
+//! no other effect; nothing is decided by a progress report. What a reader spends on a bucket is bounded, however much
+//! somebody writes into it.
 
 pub mod checkpoint;
 pub mod claim;

@@ -77,11 +77,8 @@ impl Delegate {
         let doing = || watch.progress().map(Doing::Build);
         match (epoch.while_told(run.as_mut(), lifeboat_system::sleep, doing)).await {
             Ok(Ok(built)) => {
-                let symbols = (built.as_ref())
-                    .filter(|_| work.expected_plan.is_some())
-                    .map(|built| map_of(&built.symbols));
-                let mut done = built.map(done).unwrap_or_default();
-                done.symbols = symbols.unwrap_or_default();
+                let built = built.map(|built| done(built, work.expected_plan.is_some()));
+                let done = built.unwrap_or_default();
                 EpochEnd::Result(Outcome::Done(Done::Build(done)), Vec::new())
             }
             Ok(Err((problem, retry))) => EpochEnd::failed(problem, retry),
@@ -151,7 +148,8 @@ pub(super) async fn descriptions_of(point: &ReadablePoint) -> Result<Description
     })
 }
 
-fn done(built: Built) -> BuildDone {
+/// Returns the result of a build; with symbols for the restores of a plan that was reviewed.
+fn done(built: Built, with_symbols: bool) -> BuildDone {
     let unchanged = built
         .stacks
         .iter()
@@ -164,7 +162,10 @@ fn done(built: Built) -> BuildDone {
         changed: (built.stacks.len() - unchanged) as u64,
         unchanged: unchanged as u64,
         identities: map_of(&built.identities),
-        symbols: Map::new(),
+        symbols: match with_symbols {
+            true => map_of(&built.symbols),
+            false => Map::new(),
+        },
         warnings: told.map(|finding| Failure::from(&finding.problem())).collect(),
         more_warnings: warnings.len().saturating_sub(WARNINGS) as u64,
         stacks: built.stacks,

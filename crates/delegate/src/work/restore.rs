@@ -86,14 +86,12 @@ impl Delegate {
         let counted = ProgressCounter::after(earlier(epoch));
         // Everything is within the time of the epoch: the verification of a large point may take longer than one.
         let mut run = Box::pin(async {
+            let failed = |(problem, retry)| EpochEnd::failed(problem, retry);
             let opened = self.open(point, signer, unwrapper, vault, &counted).await;
-            let readable = opened.map_err(|(problem, retry)| EpochEnd::failed(problem, retry))?;
-            let record =
-                record_of(&readable, cluster).map_err(|(problem, retry)| EpochEnd::failed(problem, retry))?;
+            let readable = opened.map_err(failed)?;
+            let record = record_of(&readable, cluster).map_err(failed)?;
             let expected = self.must_be_expected(work, &readable, record, &reviewed, &counted);
-            expected
-                .await
-                .map_err(|(problem, retry)| EpochEnd::failed(problem, retry))?;
+            expected.await.map_err(failed)?;
             let connected = match work.built {
                 Some(_) => {
                     let settling = Settling::default();

@@ -317,9 +317,12 @@ fn facts() -> RecoveryFacts {
 /// Runs something with the recovery of the sample.
 macro_rules! recovery {
     ($stacks:expr, $facts:expr) => {
+        recovery!($stacks, $facts, &Descriptions::parse(DOCUMENT).unwrap())
+    };
+    ($stacks:expr, $facts:expr, $descriptions:expr) => {
         Recovery {
             stacks: $stacks,
-            descriptions: &Descriptions::parse(DOCUMENT).unwrap(),
+            descriptions: $descriptions,
             facts: $facts,
             change_set: &numbered(),
             tell: &|_| {},

@@ -213,14 +213,7 @@ fn images_that_the_registry_lacks_or_hides_are_missing() {
         let mut descriptions = Descriptions::new(account.clone(), region.clone());
         descriptions.images = vec![image.clone()];
         let mut facts = RecoveryFacts::new(account, region, ApplicationName::parse("shop").unwrap());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let context = aws.context();
-        let looked_up = runtime.block_on(Box::pin(candidates(&context, &descriptions, &mut facts)));
-        looked_up.unwrap();
-        let called: Vec<String> = aws.called().into_iter().collect();
+        let called = look_up_candidates(&aws, &descriptions, &mut facts);
         assert_eq!(called, EXISTING_IMAGES);
         facts.images.unwrap()
     };
@@ -236,6 +229,17 @@ fn images_that_the_registry_lacks_or_hides_are_missing() {
         });
         assert_eq!(found, BTreeSet::new(), "{code}");
     }
+}
+
+/// Looks up the candidates, and returns the calls that this takes.
+fn look_up_candidates(aws: &Scripted, descriptions: &Descriptions, facts: &mut RecoveryFacts) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let looked_up = runtime.block_on(Box::pin(candidates(&aws.context(), descriptions, facts)));
+    looked_up.unwrap();
+    aws.called().into_iter().collect()
 }
 
 /// Neither needs a stack that adopts: CloudFormation would fail with the key, and with a second mount target in a zone.
@@ -258,15 +262,8 @@ fn key_pairs_and_replicas_are_looked_up_without_any_adoption() {
     descriptions.launch_templates = serde_json::from_value(templates).unwrap();
     let mut facts = RecoveryFacts::new(account, region, ApplicationName::parse("shop").unwrap());
     let aws = Scripted::new(Behaviour::default());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let context = aws.context();
-    let looked_up = runtime.block_on(Box::pin(candidates(&context, &descriptions, &mut facts)));
-    looked_up.unwrap();
+    let called = look_up_candidates(&aws, &descriptions, &mut facts);
     assert_eq!(facts.key_pairs, Some(BTreeSet::from(["operators".to_owned()])));
-    let called: Vec<String> = aws.called().into_iter().collect();
     let expected = [
         "ec2:DescribeKeyPairs",
         "elasticfilesystem:DescribeAccessPoints",

@@ -14,15 +14,10 @@ fn protected() -> Descriptions {
 /// Returns the recovery side of the sample beside the stacks of others.
 async fn built() -> State {
     let stacks = with(&of_others().await);
-    let mut recovery = Recovery {
-        stacks: &stacks,
-        descriptions: &protected(),
-        facts: facts(),
-        change_set: &numbered(),
-        tell: &|_| {},
-        expected_plan: None,
-    };
-    recovery.deploy(Mode::Active).await.unwrap();
+    let built = recovery!(&stacks, facts(), &protected())
+        .deploy(Mode::Active)
+        .await;
+    built.unwrap();
     state(&stacks)
 }
 
@@ -40,15 +35,8 @@ async fn tear_down(stacks: &dyn Stacks, name: &str) -> Option<Result<Vec<String>
 async fn a_teardown_takes_the_protection_off_and_changes_nothing_else() {
     let built = built().await;
     let stacks = with(&built);
-    let mut recovery = Recovery {
-        stacks: &stacks,
-        descriptions: &protected(),
-        facts: facts(),
-        change_set: &numbered(),
-        tell: &|_| {},
-        expected_plan: None,
-    };
-    let changed = recovery.stand_down().await.unwrap();
+    let changed = recovery!(&stacks, facts(), &protected()).stand_down().await;
+    let changed = changed.unwrap();
     assert!(changed.contains(&ORDERS.to_owned()), "{changed:?}");
     let done = stacks.done();
     let expected = [
