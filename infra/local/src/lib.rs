@@ -2,7 +2,7 @@
 //! etcd, kube-apiserver and, on request, the controllers, the scheduler and kwok's nodes. Each
 //! cluster has its own certificate authority and uses free loopback ports. Also a local AWS, whose
 //! EKS clusters are such control planes, and a second implementation of AWS with the tool that tests
-//! adapters against both ([`conformance`]).
+//! adapters against both ([`mod@conformance`]).
 //!
 //! This crate must not depend on any other crate of the workspace: code that tests Lifeboat must
 //! not share code with it. It starts processes and reads the environment, so it is never a
