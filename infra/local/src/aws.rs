@@ -27,7 +27,7 @@ use crate::programs::{ProgramsError, ensure_programs};
 
 pub use credentials::Credentials;
 pub use fakecloud::FakecloudError;
-pub use functions::FunctionLog;
+pub use functions::{FunctionLog, has_network_namespaces};
 pub use gateway::audit::{AuditEntry, Decision};
 pub use gateway::custom_resource::CustomResourceAnswer;
 pub use gateway::upstream::UpstreamError;
@@ -210,6 +210,13 @@ impl LocalAws {
     /// Cuts a Region off: no request to it is answered any more. Clients notice by their timeouts.
     pub fn cut_off(&self, region: &str) {
         self.gateway.cut_off(region);
+    }
+
+    /// Returns what functions that are attached to a VPC have asked for by the endpoint of S3 although it is not S3, one
+    /// line for each request: on AWS it has no route.
+    #[must_use]
+    pub fn requests_without_route(&self) -> Vec<String> {
+        self.gateway.without_route()
     }
 
     /// Returns every authorization decision of requests through the gateway, in order.

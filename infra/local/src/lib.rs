@@ -29,7 +29,7 @@ mod webhook;
 pub use aws::{
     AuditEntry, AwsProgramsError, Credentials, CustomResourceAnswer, Decision, FakecloudError, FunctionLog,
     LocalAws, LocalAwsError, LocalAwsOptions, MotoError, MotoServer, UpstreamError, ensure_aws_client,
-    ensure_fakecloud,
+    ensure_fakecloud, has_network_namespaces,
 };
 pub use bundle::{BundleError, BundleOutcome, install_bundle};
 pub use cluster::pool::with_pool;

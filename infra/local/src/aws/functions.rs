@@ -9,6 +9,7 @@ mod environment;
 mod instance;
 mod memory;
 mod runtime_api;
+mod vpc;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
@@ -21,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::gateway::Gateway;
 use command::{Command, Delivered};
 use instance::Instance;
+pub use vpc::has_network_namespaces;
 
 const CONTAINER_CLI: &str = include_str!("functions/container-cli.sh");
 /// In bytes; more than any command line with a function's environment, which Lambda limits to 4 KiB.

@@ -31,7 +31,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 
 use super::authenticator::{Authenticator, access_review};
 use audit::{Audit, AuditEntry, Decision};
@@ -60,6 +60,8 @@ pub(crate) struct Gateway {
     authenticator: Authenticator,
     /// The Regions that answer no request.
     unreachable: Mutex<BTreeSet<String>>,
+    /// The requests of functions in a VPC to other services than S3.
+    without_route: Mutex<Vec<String>>,
     address: SocketAddr,
 }
 
@@ -74,6 +76,7 @@ impl Gateway {
             stacks: Stacks::default(),
             authenticator: Authenticator::default(),
             unreachable: Mutex::default(),
+            without_route: Mutex::default(),
             address,
         }
     }
@@ -87,6 +90,70 @@ impl Gateway {
     fn is_cut_off(&self, region: &str) -> bool {
         let unreachable = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
         unreachable.contains(region)
+    }
+
+    pub(crate) fn without_route(&self) -> Vec<String> {
+        let requests = self.without_route.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.clone()
+    }
+
+    /// Returns the addresses of the API servers of the clusters in a Region whose cluster security group is one of these.
+    pub(crate) async fn api_servers(
+        &self,
+        account: &str,
+        region: &str,
+        groups: &[String],
+    ) -> Vec<SocketAddr> {
+        let mut servers = Vec::new();
+        for (name, server) in self.clusters.servers(account, region) {
+            let request = Request::get(format!("/clusters/{name}"));
+            let asked = self
+                .upstream
+                .ask_as_administrator(account, "eks", region, request, "");
+            let Ok(answer) = asked.await else {
+                continue;
+            };
+            let answer = answer.json();
+            let group = answer["cluster"]["resourcesVpcConfig"]["clusterSecurityGroupId"].as_str();
+            if group.is_some_and(|group| groups.iter().any(|of| of == group)) {
+                servers.extend(server.trim_start_matches("https://").parse::<SocketAddr>());
+            }
+        }
+        servers
+    }
+
+    /// Serves requests to S3 until the runtime ends, as the endpoint of a VPC does. Requests to other services have no
+    /// answer.
+    pub(crate) async fn serve_endpoint_of_s3(self: Arc<Self>, listener: UnixListener) {
+        while let Ok((stream, _)) = listener.accept().await {
+            let gateway = self.clone();
+            tokio::spawn(async move {
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let gateway = gateway.clone();
+                    async move { Ok::<_, Infallible>(gateway.answer_s3(request).await) }
+                });
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    }
+
+    async fn answer_s3(&self, request: Request<Incoming>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        match Scope::of(&parts) {
+            Some(scope) if scope.service == "s3" => self.answer(Request::from_parts(parts, body)).await,
+            scope => {
+                let service = scope.map_or("unsigned".to_owned(), |scope| scope.service);
+                let line = format!("{service} {} {}", parts.method, parts.uri.path());
+                self.without_route
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(line);
+                // Until the client closes the connection.
+                std::future::pending().await
+            }
+        }
     }
 
     /// Returns the address of the gateway.

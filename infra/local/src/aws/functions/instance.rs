@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use super::environment::Settings;
 use super::memory::{self, Memory};
 use super::runtime_api::{Event, RuntimeApi};
+use super::vpc::Vpc;
 use crate::aws::arn;
 use crate::aws::credentials::{Credentials, now};
 use crate::aws::gateway::custom_resource::EventRouting;
@@ -44,6 +45,8 @@ pub(super) struct Instance {
     /// Held while an event is handled.
     turn: tokio::sync::Mutex<Option<RuntimeApi>>,
     process: Mutex<Option<Supervised>>,
+    /// The network of the process, if the function is attached to a VPC.
+    vpc: Mutex<Option<Vpc>>,
     server: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -99,6 +102,7 @@ impl Instance {
             port: OnceLock::new(),
             turn: tokio::sync::Mutex::new(None),
             process: Mutex::default(),
+            vpc: Mutex::default(),
             server: Mutex::default(),
         }))
     }
@@ -143,6 +147,7 @@ impl Instance {
     /// Kills the process.
     pub(super) fn kill(&self) {
         drop(lock(&self.process).take());
+        drop(lock(&self.vpc).take());
     }
 
     /// Ends the environment.
@@ -330,17 +335,29 @@ impl Instance {
             format!("127.0.0.1:{}", api.port),
         );
         let task = self.task();
-        let process = Supervised::start(
-            &task.join("bootstrap"),
-            &[],
-            environment,
-            &task,
-            &self.folder,
-            &log,
-        )?;
+        let bootstrap = task.join("bootstrap");
+        let vpc = self.vpc(api.port).await?;
+        let (program, arguments) = match &vpc {
+            Some(vpc) => vpc.command(&bootstrap),
+            None => (bootstrap, Vec::new()),
+        };
+        *lock(&self.vpc) = vpc;
+        let process = Supervised::start(&program, &arguments, environment, &task, &self.folder, &log)?;
         *lock(&self.process) = Some(process);
         *turn = Some(api);
         Ok(())
+    }
+
+    /// Opens the network of the function, if it is attached to a VPC.
+    async fn vpc(&self, runtime_api: u16) -> Result<Option<Vpc>, std::io::Error> {
+        let (region, function) = (&self.settings.region, &self.settings.function);
+        let Some(groups) = self.gateway.stacks.security_groups(region, function) else {
+            return Ok(None);
+        };
+        let account = arn::account(&self.function_arn);
+        let mut reachable = self.gateway.api_servers(account, region, &groups).await;
+        reachable.push((Ipv4Addr::LOCALHOST, runtime_api).into());
+        Vpc::open(&self.folder, &self.gateway, reachable).map(Some)
     }
 
     /// Returns the response of Lambda to a failure, and writes it to the log.

@@ -3,7 +3,7 @@
 
 const KIB_PER_MIB: u64 = 1024;
 
-/// The memory of a process and its children now, and the peak of the process, in KiB.
+/// The memory of a process and its children now, and the sum of their peaks, in KiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Memory {
     pub(super) now_kib: u64,
@@ -24,11 +24,11 @@ impl Memory {
 pub(super) fn of(process: u32) -> Option<Memory> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let own = parse(&status)?;
-    let mut now_kib = own.now_kib;
-    for child in children(process) {
-        now_kib += of(child).map_or(0, |memory| memory.now_kib);
-    }
-    Some(Memory { now_kib, ..own })
+    let children = children(process).into_iter().filter_map(of);
+    Some(children.fold(own, |sum, child| Memory {
+        now_kib: sum.now_kib + child.now_kib,
+        peak_kib: sum.peak_kib + child.peak_kib,
+    }))
 }
 
 fn children(process: u32) -> Vec<u32> {

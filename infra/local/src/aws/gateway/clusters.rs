@@ -139,6 +139,19 @@ impl Clusters {
         self.lock().get(&(account.to_owned(), name.to_owned())).cloned()
     }
 
+    /// Returns the names and the endpoints of the running clusters of a Region.
+    pub(crate) fn servers(&self, account: &str, region: &str) -> Vec<(String, String)> {
+        let all = self.lock();
+        let here = all
+            .values()
+            .filter(|cluster| cluster.account == account && cluster.region == region);
+        here.filter_map(|cluster| match cluster.progress() {
+            Progress::Active(running) => Some((cluster.name.clone(), running.server().to_owned())),
+            _ => None,
+        })
+        .collect()
+    }
+
     /// Starts a control plane in the background. Returns the existing one if it already runs.
     pub(crate) fn start(&self, new: NewCluster) -> Arc<LocalCluster> {
         let key = (new.account.clone(), new.name.clone());

@@ -48,6 +48,8 @@ struct StackRecord {
     custom: Vec<String>,
     /// The memory size of each function, in MiB.
     memory: BTreeMap<String, u64>,
+    /// The security groups of each function that is attached to a VPC.
+    groups: BTreeMap<String, Vec<String>>,
     /// The retention of each bucket with Object Lock.
     locks: BTreeMap<String, Retention>,
     clusters: Vec<StackCluster>,
@@ -159,6 +161,7 @@ impl Stacks {
             at: Instant::now(),
             custom: template.custom_resources(),
             memory: template.memory(&given, region),
+            groups: template.security_groups(&given, region),
             locks: template.locks(&known, region),
             clusters: clusters::merged(
                 template.clusters(&given, region),
@@ -166,7 +169,7 @@ impl Stacks {
             ),
             undeleted: None,
             has_nodes: false,
-            follow_ups: template.follow_ups(&given, region),
+            follow_ups: template.follow_ups(&known, region),
             is_new: parameter(form, "ChangeSetType").as_deref() == Some("CREATE"),
             caller: former.and_then(|former| former.caller.clone()),
             template: text,
@@ -214,6 +217,13 @@ impl Stacks {
         let recorded = self.lock();
         let mut stacks = recorded.iter().filter(|((of, _), _)| of == region);
         stacks.find_map(|(_, stack)| stack.memory.get(function).copied())
+    }
+
+    /// Returns the security groups of a function by its template, if that attaches it to a VPC.
+    pub(crate) fn security_groups(&self, region: &str, function: &str) -> Option<Vec<String>> {
+        let recorded = self.lock();
+        let mut stacks = recorded.iter().filter(|((of, _), _)| of == region);
+        stacks.find_map(|(_, stack)| stack.groups.get(function).cloned())
     }
 
     /// Returns a response with the template of a stack as it was sent: fakecloud has it as [`spelling`] made it.

@@ -51,6 +51,33 @@ impl Template {
             .collect()
     }
 
+    /// Returns the security groups of each function that is attached to a VPC, by the function's name.
+    pub(super) fn security_groups(
+        &self,
+        given: &BTreeMap<String, String>,
+        region: &str,
+    ) -> BTreeMap<String, Vec<String>> {
+        let functions = self
+            .resources()
+            .filter(|(_, resource)| resource["Type"] == "AWS::Lambda::Function");
+        functions
+            .filter_map(|(_, function)| {
+                let properties = &function["Properties"];
+                let name = self.text(&properties["FunctionName"], given, region)?;
+                let groups = match &properties["VpcConfig"]["SecurityGroupIds"] {
+                    Value::Sequence(groups) => (groups.iter())
+                        .filter_map(|group| self.text(group, given, region))
+                        .collect(),
+                    // A parameter of the type List.
+                    list => (self.text(list, given, region)?.split(','))
+                        .map(str::to_owned)
+                        .collect(),
+                };
+                Some((name, groups))
+            })
+            .collect()
+    }
+
     /// Returns the EKS clusters.
     pub(super) fn clusters(&self, given: &BTreeMap<String, String>, region: &str) -> Vec<StackCluster> {
         self.named_clusters(given, region)
@@ -89,9 +116,11 @@ impl Template {
             .named_clusters(given, region)
             .filter_map(|(_, name, properties)| completion(&name, &properties))
             .collect();
-        let entries = self
-            .resources()
-            .filter(|(_, resource)| resource["Type"] == "AWS::EKS::AccessEntry");
+        let entries = self.resources().filter(|(_, resource)| {
+            let condition = resource["Condition"].as_str();
+            resource["Type"] == "AWS::EKS::AccessEntry"
+                && condition.is_none_or(|name| self.is_met(name, given, region))
+        });
         for (_, entry) in entries {
             let properties = &entry["Properties"];
             let named = properties["ClusterName"]["Ref"].as_str();
@@ -115,7 +144,7 @@ impl Template {
                         encode(&principal)
                     ),
                     request: serde_json::json!({
-                        "policyArn": policy["PolicyArn"].as_str(),
+                        "policyArn": self.text(&policy["PolicyArn"], given, region),
                         "accessScope": { "type": scope["Type"].as_str(), "namespaces": namespaces },
                     }),
                 });
@@ -186,23 +215,34 @@ impl Template {
         resources.filter_map(|(name, resource)| Some((name.as_str()?.to_owned(), resource)))
     }
 
-    /// Resolves a scalar, a reference to a parameter, or a string with such references.
+    /// Resolves a scalar, a reference to a parameter or a role, a choice, or a string with such references.
     fn text(&self, value: &Value, given: &BTreeMap<String, String>, region: &str) -> Option<String> {
+        let value = self.chosen(value, given, region);
         match value {
             Value::String(text) => return Some(text.clone()),
             Value::Number(number) => return Some(number.to_string()),
             _ => {}
         }
         let (function, argument) = function(value)?;
-        let argument = argument.as_str()?;
+        if function == "GetAtt" {
+            return self.role_arn(argument, given, region);
+        }
         match function {
-            "Ref" => self.parameter(argument, given, region),
+            "Ref" => self.parameter(argument.as_str()?, given, region),
             "Sub" => {
-                let mut parts = argument.split("${");
+                let (pattern, own) = match argument {
+                    Value::Sequence(_) => (&argument[0], &argument[1]),
+                    pattern => (pattern, &Value::Null),
+                };
+                let mut parts = pattern.as_str()?.split("${");
                 let mut text = parts.next()?.to_owned();
                 for part in parts {
                     let (name, rest) = part.split_once('}')?;
-                    text.push_str(&self.parameter(name, given, region)?);
+                    let named = match &own[name] {
+                        Value::Null => self.parameter(name, given, region),
+                        own => self.text(own, given, region),
+                    };
+                    text.push_str(&named?);
                     text.push_str(rest);
                 }
                 Some(text)
@@ -211,9 +251,34 @@ impl Template {
         }
     }
 
+    /// Returns the ARN of a role of this template; of other attributes nothing is known.
+    fn role_arn(&self, argument: &Value, given: &BTreeMap<String, String>, region: &str) -> Option<String> {
+        let logical = match argument {
+            Value::String(path) => path.strip_suffix(".Arn")?,
+            parts => {
+                let is_arn = parts[1].as_str() == Some("Arn");
+                parts[0].as_str().filter(|_| is_arn)?
+            }
+        };
+        let role = &self.0["Resources"][logical];
+        let properties = &role["Properties"];
+        if role["Type"] != "AWS::IAM::Role" {
+            return None;
+        }
+        let path = match &properties["Path"] {
+            Value::Null => "/".to_owned(),
+            path => self.text(path, given, region)?,
+        };
+        let name = self.text(&properties["RoleName"], given, region)?;
+        let account = given.get("AWS::AccountId")?;
+        Some(format!("arn:aws:iam::{account}:role{path}{name}"))
+    }
+
     fn parameter(&self, name: &str, given: &BTreeMap<String, String>, region: &str) -> Option<String> {
-        if name == "AWS::Region" {
-            return Some(region.to_owned());
+        match name {
+            "AWS::Region" => return Some(region.to_owned()),
+            "AWS::Partition" => return Some("aws".to_owned()),
+            _ => {}
         }
         match given.get(name) {
             Some(value) => Some(value.clone()),
@@ -243,4 +308,14 @@ fn function(value: &Value) -> Option<(&str, &Value)> {
 }
 
 /// The functions that are read here.
-const NAMES: &[&str] = &["Ref", "Sub", "If", "Condition", "Not", "And", "Or", "Equals"];
+const NAMES: &[&str] = &[
+    "Ref",
+    "GetAtt",
+    "Sub",
+    "If",
+    "Condition",
+    "Not",
+    "And",
+    "Or",
+    "Equals",
+];

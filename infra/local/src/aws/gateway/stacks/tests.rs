@@ -82,6 +82,62 @@ fn functions_have_the_memory_of_their_template() {
 }
 
 #[test]
+fn a_function_in_a_vpc_has_its_groups_and_an_access_entry_the_role_of_its_template() {
+    const TEMPLATE: &str = "
+Parameters:
+  Groups: {Type: 'List<AWS::EC2::SecurityGroup::Id>'}
+  Grant: {Type: String, Default: 'true'}
+Conditions:
+  Grants: !Equals [!Ref Grant, 'true']
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: !Sub ['r-${Which}', {Which: !If [Grants, a, b]}]
+      Path: /p/
+  F:
+    Type: AWS::Lambda::Function
+    Properties: {FunctionName: f, VpcConfig: {SecurityGroupIds: !Ref Groups, SubnetIds: [subnet-1]}}
+  G:
+    Type: AWS::Lambda::Function
+    Properties: {FunctionName: g}
+  Entry:
+    Type: AWS::EKS::AccessEntry
+    Condition: Grants
+    Properties:
+      ClusterName: c
+      PrincipalArn: !GetAtt Role.Arn
+      AccessPolicies:
+      - {PolicyArn: !Sub 'arn:${AWS::Partition}:eks::aws:cluster-access-policy/P', AccessScope: {Type: cluster}}
+";
+    let stacks = Stacks::default();
+    let create = [
+        ("TemplateBody", TEMPLATE),
+        ("Parameters.member.1.ParameterKey", "Groups"),
+        ("Parameters.member.1.ParameterValue", "sg-1,sg-2"),
+    ];
+    stacks.note("222222222222", REGION, &recorded("CreateStack", &create));
+    let groups = vec!["sg-1".to_owned(), "sg-2".to_owned()];
+    assert_eq!(stacks.security_groups(REGION, "f"), Some(groups));
+    assert_eq!(stacks.security_groups(REGION, "g"), None);
+
+    let template = Template::parse(TEMPLATE);
+    let mut given: BTreeMap<String, String> =
+        [("AWS::AccountId".to_owned(), "222222222222".to_owned())].into();
+    let calls = template.follow_ups(&given, REGION);
+    assert_eq!(
+        calls[0].path,
+        "/clusters/c/access-entries/arn%3Aaws%3Aiam%3A%3A222222222222%3Arole%2Fp%2Fr-a/access-policies"
+    );
+    assert_eq!(
+        calls[0].request["policyArn"],
+        "arn:aws:eks::aws:cluster-access-policy/P"
+    );
+    given.insert("Grant".to_owned(), "false".to_owned());
+    assert!(template.follow_ups(&given, REGION).is_empty());
+}
+
+#[test]
 fn a_stack_waits_for_its_custom_resource() {
     let (stacks, resources) = (stacks(), CustomResources::default());
     let waiting = describe(&stacks, &resources).unwrap_or_default();
