@@ -31,6 +31,7 @@ mod iam;
 mod kms;
 mod parallel;
 mod place;
+mod private;
 mod s3;
 #[cfg(test)]
 mod testing;
@@ -43,5 +44,6 @@ pub use actions::{ACTIONS, CANDIDATES, EXISTING_IMAGES};
 pub use candidates::candidates;
 pub use environment::look_up;
 pub use error::DescribeError;
+pub use private::private_network_obstacles;
 pub use walk::describe;
 pub use wanted::Wanted;

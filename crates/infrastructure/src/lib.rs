@@ -31,6 +31,7 @@ pub mod mentions;
 mod names;
 mod pod_identities;
 mod policy;
+pub mod private_network;
 pub mod reviewed;
 mod selectors;
 pub mod stack;

@@ -542,8 +542,8 @@ codes! {
     /// The cluster has a private endpoint only.
     EndpointPrivate = 812 exits ClusterUnusable {
         title: "the cluster has a private endpoint only",
-        meaning: "Its API server is reachable only from its VPC, where the delegate does not run.",
-        remedy: "run the command in the issue to open the public endpoint, or remove the cluster from the application",
+        meaning: "Its API server is reachable only from its VPC, where the public delegate does not run. Backups and restores need a private delegate, which is attached to the subnets and the security group of the cluster. A restore waits for it.",
+        remedy: "run the command in the issue, which deploys the private delegate, or remove the cluster from the application",
     }
 
     /// An external cluster, registered with EKS Connector.
@@ -586,6 +586,41 @@ codes! {
         title: "the recovery key cannot be used",
         meaning: "A data key that was wrapped for it could not be unwrapped: the key is disabled, scheduled for deletion or another one, or its policy denies the delegate. No recovery point can be restored until this is resolved.",
         remedy: "enable the key with `aws kms enable-key`, cancel its deletion with `aws kms cancel-key-deletion`, or correct its policy; it is tried again within five minutes",
+    }
+
+    /// No route leads from the subnets of a private delegate to S3.
+    PrivateNetworkRoute = 830 exits ClusterUnusable {
+        title: "no route leads from a private delegate to Amazon S3",
+        meaning: "Its subnets have neither a gateway endpoint, an interface endpoint of S3 nor a route to a NAT gateway. A route to an internet gateway is no way out: the network interfaces of functions have no public address.",
+        remedy: "run the command in the message",
+    }
+
+    /// Host names are not resolved as a private delegate needs it.
+    PrivateNetworkNames = 831 exits ClusterUnusable {
+        title: "a private delegate cannot resolve the name of Amazon S3",
+        meaning: "The VPC has no DNS resolver, or the private DNS names of the endpoint are off, so that the name leads to public addresses.",
+        remedy: "run the command in the message",
+    }
+
+    /// A security group or a network ACL holds back what a private delegate sends or receives.
+    PrivateNetworkRules = 832 exits ClusterUnusable {
+        title: "a security group or network ACL holds back a private delegate",
+        meaning: "It must let HTTPS out, to the API server and to Amazon S3; a network ACL must let the answers in as well.",
+        remedy: "run the command in the message",
+    }
+
+    /// The policy of an endpoint does not let a private delegate use its bucket.
+    PrivateNetworkPolicy = 833 exits ClusterUnusable {
+        title: "the policy of an endpoint denies a private delegate its bucket",
+        meaning: "Requests through the endpoint need to be allowed by its policy, too. Conditions of the policy are not evaluated.",
+        remedy: "add the statement in the message",
+    }
+
+    /// A private delegate runs in one zone only.
+    PrivateNetworkZones = 834 exits ClusterUnusable {
+        title: "a private delegate runs in one zone only",
+        meaning: "Its subnets are in one Availability Zone, although the VPC has subnets in several.",
+        remedy: "add a subnet of another zone to the cluster",
     }
 
     /// The application's document is not valid.
