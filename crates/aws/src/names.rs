@@ -1,7 +1,7 @@
-//! The names of what the stack `application` creates, where they have to be shorter than the application's.
+//! The names of what the stacks `application` and `private-delegate` create, where they have to be short.
 
 use lifeboat_format::Sha256;
-use lifeboat_model::{ApplicationName, Region, Side};
+use lifeboat_model::{ApplicationName, ClusterName, DelegateId, Region, Side};
 
 /// The most characters that the parameter `ShortName` of the stack may have. The name of an IAM role has at most 64
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>): 23 are `LifeboatRecoveryK8sDel-`, and
@@ -24,13 +24,43 @@ pub fn short_name(application: &ApplicationName) -> Option<String> {
     Some(format!("{kept}-{}", &digest[..DIGEST]))
 }
 
+/// Returns the name of a private delegate in the names of its function, its role and its rules: it always has a digest,
+/// because application and cluster have no separator that all of these names may have.
+#[must_use]
+pub fn private_name(application: &ApplicationName, cluster: &ClusterName) -> String {
+    let digest = Sha256::of(DelegateId::private(application, cluster).as_str().as_bytes()).to_string();
+    let name = format!("{application}-{cluster}");
+    let kept = &name[..name.len().min(LONGEST - DIGEST - 1)];
+    format!("{kept}-{}", &digest[..DIGEST])
+}
+
+/// Returns the name of the role of the private delegate of a cluster on a side.
+#[must_use]
+pub fn private_role(
+    application: &ApplicationName,
+    side: Side,
+    cluster: &ClusterName,
+    region: &Region,
+) -> String {
+    format!(
+        "{}-{}-{region}",
+        role_prefix(side),
+        private_name(application, cluster)
+    )
+}
+
+/// The names of the roles of delegates begin like this: the policies of the buckets refer to it.
+fn role_prefix(side: Side) -> &'static str {
+    match side {
+        Side::Primary => "LifeboatPrimaryK8sDel",
+        Side::Recovery => "LifeboatRecoveryK8sDel",
+    }
+}
+
 /// Returns the name of the role of an application's delegate on a side, as the stack `application` gives it.
 #[must_use]
 pub fn delegate_role(application: &ApplicationName, side: Side, region: &Region) -> String {
-    let prefix = match side {
-        Side::Primary => "LifeboatPrimaryK8sDel",
-        Side::Recovery => "LifeboatRecoveryK8sDel",
-    };
+    let prefix = role_prefix(side);
     let name = short_name(application).unwrap_or_else(|| application.to_string());
     format!("{prefix}-{name}-{region}")
 }
@@ -57,6 +87,28 @@ mod tests {
         assert_eq!(role.len(), 64);
         let rule = format!("lifeboat-{one}-recovery-assignment");
         assert!(rule.len() <= 64, "{rule}");
+    }
+
+    #[test]
+    fn private_delegates_have_names_of_their_own() {
+        let named = |application: &str, cluster: &str| {
+            let application = ApplicationName::parse(application).unwrap();
+            private_name(&application, &ClusterName::parse(cluster).unwrap())
+        };
+        let name = named("shop", "orders");
+        assert!(name.starts_with("shop-orders-") && name.len() == 20, "{name}");
+        assert_ne!(named("shop-a", "b"), named("shop", "a-b"));
+        let long = named(&"a".repeat(40), &"B_".repeat(50));
+        assert_eq!(long.len(), LONGEST);
+        let region = Region::parse("us-isof-south-1").unwrap();
+        let application = ApplicationName::parse("a".repeat(40)).unwrap();
+        let role = private_role(
+            &application,
+            Side::Recovery,
+            &ClusterName::parse("b").unwrap(),
+            &region,
+        );
+        assert!(role.len() <= 64, "{role}");
     }
 
     /// As `printf NAME | sha256sum` prints it, for those who deploy without this program.

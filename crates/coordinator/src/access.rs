@@ -189,17 +189,23 @@ impl DecisionBuilder<'_> {
     }
 
     /// Stores a delegate's access reports for the clusters of its job, and for no others.
-    pub(super) fn take_access(&mut self, side: Side, work: &Work, reports: Vec<AccessReport>) {
+    pub(super) fn take_access(&mut self, side: Side, entry: &JobEntry, reports: Vec<AccessReport>) {
+        let work = &entry.work;
+        let asks_eks = entry.job.delegate() == self.public();
         let by_tag = matches!(work, Work::Check(CheckWork { cluster_tags, .. }) if !cluster_tags.is_empty());
         let primary = self.inventory.application.primary.clone();
         for mut report in reports.into_iter().take(FOUND) {
             report.findings.truncate(FINDINGS);
             report.checked_at = self.now;
-            if by_tag && is_cluster_of(&report.arn, &primary)
-                || work.clusters().iter().any(|cluster| cluster.arn == report.arn)
-            {
+            let is_asked = by_tag && is_cluster_of(&report.arn, &primary)
+                || work.clusters().iter().any(|cluster| cluster.arn == report.arn);
+            if !is_asked {
+                continue;
+            }
+            self.state.checked_at.insert(side, self.now);
+            if !asks_eks || self.take_endpoint(side, &mut report) {
+                report.private = None;
                 self.take_report(report);
-                self.state.checked_at.insert(side, self.now);
             }
         }
     }
@@ -227,7 +233,7 @@ impl DecisionBuilder<'_> {
             match self.end_of(&mut run.job, run.side) {
                 End::Open => self.state.checks.push(run),
                 End::Done(Done::Check { found, missing, key }) => {
-                    if run.side == Side::Recovery {
+                    if run.side == Side::Recovery && run.job.job.delegate() == self.public() {
                         self.state.recovery_key_failure = key;
                     }
                     self.state.checked_at.insert(run.side, self.now);
@@ -278,8 +284,9 @@ impl DecisionBuilder<'_> {
         let application = &self.inventory.application;
         let mut clusters = sources(application, &self.state.found);
         clusters.extend(targets(application, &self.state.found));
-        let known: BTreeSet<&str> = clusters.iter().map(|cluster| cluster.arn.as_str()).collect();
-        self.state.access.retain(|arn, _| known.contains(arn.as_str()));
+        let known: BTreeSet<String> = clusters.iter().map(|cluster| cluster.arn.to_string()).collect();
+        self.state.access.retain(|arn, _| known.contains(arn));
+        self.prune_private(&known);
     }
 
     fn is_by_tag(&self) -> bool {
@@ -298,7 +305,7 @@ impl DecisionBuilder<'_> {
     /// last recovery point.
     pub(super) fn knows_clusters(&self) -> bool {
         !self.is_by_tag()
-            || self.state.checks.iter().all(|run| run.side != Side::Primary)
+            || !self.is_checked(Side::Primary)
                 && self.state.checked_document == Some(self.inventory.document)
                 && (self.state.searched_at).is_some_and(|last| self.now.duration_since(last) < CHECK_AGAIN)
     }
@@ -313,7 +320,7 @@ impl DecisionBuilder<'_> {
             self.state.searched_at = None;
         }
         for side in [Side::Primary, Side::Recovery] {
-            if self.state.checks.iter().any(|run| run.side == side) || !self.has_delegate(side) {
+            if self.is_checked(side) || !self.has_delegate(side) {
                 continue;
             }
             let captures = side == Side::Primary && self.state.backup.is_some();
@@ -331,13 +338,23 @@ impl DecisionBuilder<'_> {
                 && self.state.backup.is_none()
                 && self.wants_backup()
                 && !self.knows_clusters();
-            if !captures && (changed || again || never || search || key) {
+            let moved = self.is_endpoint_old(side);
+            // A capture by a private delegate does not ask EKS.
+            if moved || !captures && (changed || again || never || search || key) {
                 self.start_check(side);
             }
         }
         if self.has_delegate(Side::Primary) {
             self.state.checked_document = Some(self.inventory.document);
         }
+        self.start_private_checks();
+    }
+
+    /// Whether the public delegate of a side checks its access now.
+    fn is_checked(&self, side: Side) -> bool {
+        let public = self.public();
+        let mut runs = self.state.checks.iter();
+        runs.any(|run| run.side == side && run.job.job.delegate() == public)
     }
 
     fn start_check(&mut self, side: Side) {

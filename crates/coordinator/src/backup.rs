@@ -1,10 +1,10 @@
 //! Backups: their start, progress and failure.
 
 use jiff::SignedDuration;
-use lifeboat_model::{Code, Problem, Side};
+use lifeboat_model::{Code, DelegateId, Problem, Side};
 
 use super::clusters::sources;
-use super::decision::DecisionBuilder;
+use super::decision::{DecisionBuilder, job_of};
 use super::follow::Step;
 use super::state::{BackupRun, JobEntry, Retry, Vaulting};
 use super::{Action, TRIES, VAULT_LEASE, VAULT_LEASE_DOUBLINGS, VAULT_TRIES, VaultView};
@@ -60,7 +60,14 @@ impl DecisionBuilder<'_> {
                 End::Done(Done::Capture(done)) => match done.counted {
                     None => sealed = done.sealed,
                     Some(counted) => match parts_of(&entry.work, counted) {
-                        Some(works) => parts.extend(works),
+                        Some(works) => {
+                            let delegate = entry.job.delegate();
+                            parts.extend(
+                                works
+                                    .into_iter()
+                                    .map(|(name, work)| (delegate.clone(), name, work)),
+                            );
+                        }
                         None => failed = Some((wrong_result(entry), true)),
                     },
                 },
@@ -93,10 +100,10 @@ impl DecisionBuilder<'_> {
     }
 
     /// Adds the jobs that capture a cluster in parts; returns whether any were added.
-    fn add_parts(&mut self, run: &mut BackupRun, parts: Vec<(String, Work)>) -> bool {
+    fn add_parts(&mut self, run: &mut BackupRun, parts: Vec<(DelegateId, String, Work)>) -> bool {
         let before = run.captures.len();
-        for (name, work) in parts {
-            let job = self.job(&format!("{}-{name}", run.point));
+        for (delegate, name, work) in parts {
+            let job = job_of(&delegate, &format!("{}-{name}", run.point));
             if run.captures.iter().all(|entry| entry.job != job) {
                 let mut entry = JobEntry::new(job, run.environment.clone(), work, self.now);
                 self.follow(&mut entry);
@@ -227,13 +234,17 @@ impl DecisionBuilder<'_> {
         }
         let point = self.new_point();
         let environment = self.inventory.application.primary.clone();
-        let seal = clusters.len() == 1;
+        let clusters: Vec<_> = (clusters.into_iter())
+            .map(|cluster| self.delegate_of(cluster))
+            .collect();
+        // A private delegate cannot seal.
+        let seal = matches!(&clusters[..], [(delegate, _)] if delegate.cluster().is_none());
         // The count covers all clusters together, so that it is an upper bound for each.
         let last = self.state.in_order().last().map(|(_, entry)| entry.objects);
         let captures = clusters
             .into_iter()
-            .map(|cluster| {
-                let job = self.job(&format!("{point}-capture-{}-00", cluster.name));
+            .map(|(delegate, cluster)| {
+                let job = job_of(&delegate, &format!("{point}-capture-{}-00", cluster.name));
                 let work = Work::Capture(CaptureWork {
                     point: point.clone(),
                     clusters: vec![cluster],
@@ -283,7 +294,7 @@ impl DecisionBuilder<'_> {
             Step::Cancelled => End::Cancelled,
             Step::Lost(problem) => End::Failed(problem, true),
             Step::Ended(result) => {
-                self.take_access(side, &entry.work, result.access);
+                self.take_access(side, entry, result.access);
                 if matches!(result.outcome, Outcome::Done(_)) {
                     // Any completed work needed access to the clusters.
                     self.state.checked_at.insert(side, self.now);

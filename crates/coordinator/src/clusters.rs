@@ -1,29 +1,18 @@
 //! The clusters of an application on each side.
 
 use lifeboat_jobs::ClusterTarget;
-use lifeboat_model::{Application, Arn, ArnKind, ClusterName};
+use lifeboat_model::{Application, Arn, ClusterName};
 
 /// Returns the clusters of the application in the primary environment.
 pub(crate) fn sources(application: &Application, found: &[ClusterTarget]) -> Vec<ClusterTarget> {
     let named = application.clusters.iter().filter_map(|spec| {
         let arn = Arn::cluster(&application.primary, spec.cluster.as_str()).ok()?;
-        Some(ClusterTarget {
-            name: spec.name.clone(),
-            arn,
-        })
+        Some(ClusterTarget::new(spec.name.clone(), arn))
     });
     if application.cluster_tags.is_empty() {
         named.collect()
     } else {
         found.to_vec()
-    }
-}
-
-/// Returns the name of a cluster in EKS.
-pub(crate) fn eks_name(cluster: &ClusterTarget) -> Option<ClusterName> {
-    match cluster.arn.kind() {
-        ArnKind::Cluster { name } => ClusterName::parse(name).ok(),
-        _ => None,
     }
 }
 
@@ -37,10 +26,8 @@ pub(crate) fn targets(application: &Application, found: &[ClusterTarget]) -> Vec
         .into_iter()
         .filter_map(|source| {
             let name = target_of(application, &source.name)?;
-            Some(ClusterTarget {
-                arn: Arn::cluster(&application.recovery, name.as_str()).ok()?,
-                name: source.name,
-            })
+            let arn = Arn::cluster(&application.recovery, name.as_str()).ok()?;
+            Some(ClusterTarget::new(source.name, arn))
         })
         .collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use lifeboat_model::request::Answer;
-use lifeboat_model::{Issue, JobId, ObjectKey, Problem, RecoveryPointId};
+use lifeboat_model::{DelegateId, Issue, JobId, ObjectKey, Problem, RecoveryPointId};
 
 use super::action::Action;
 use super::archive::OpenArchive;
@@ -134,16 +134,26 @@ impl<'w> DecisionBuilder<'w> {
         point_id_after(newest.into_iter().flatten().max(), &values, &values)
     }
 
-    /// Returns the ID of the application's job with this name.
+    /// Returns the ID of the public delegate's job with this name.
     pub(super) fn job(&self, name: &str) -> JobId {
-        JobId::new(&self.state.application, name).expect("names are made of point ids and names of clusters")
+        job_of(&self.public(), name)
     }
 
-    /// Returns a job ID that begins with the current second, so that jobs sort by time.
+    /// Returns the id of the application's public delegate.
+    pub(super) fn public(&self) -> DelegateId {
+        DelegateId::public(&self.state.application)
+    }
+
+    /// Returns the ID of a job of the public delegate that begins with the current second, so that jobs sort by time.
     pub(super) fn job_now(&mut self, kind: &str) -> JobId {
+        self.job_now_of(&self.public(), kind)
+    }
+
+    /// Returns the ID of a job of this delegate that begins with the current second.
+    pub(super) fn job_now_of(&mut self, delegate: &DelegateId, kind: &str) -> JobId {
         let [a, b, c] = self.random_suffix();
         let second = self.now.strftime("%Y%m%dT%H%M%SZ");
-        self.job(&format!("{second}-{a:02x}{b:02x}{c:02x}-{kind}"))
+        job_of(delegate, &format!("{second}-{a:02x}{b:02x}{c:02x}-{kind}"))
     }
 
     pub(super) fn raise(&mut self, about: &str, problem: &Problem) {
@@ -186,4 +196,9 @@ impl<'w> DecisionBuilder<'w> {
             segments: self.archive.written,
         }
     }
+}
+
+/// Returns the ID of a delegate's job with this name.
+pub(super) fn job_of(delegate: &DelegateId, name: &str) -> JobId {
+    JobId::new(delegate, name).expect("names are made of point ids and names of clusters")
 }

@@ -7,7 +7,7 @@ use lifeboat_jobs::{JobView, Refused, VaultPlace};
 use lifeboat_model::environment::RegisteredKey;
 use lifeboat_model::request::Request;
 use lifeboat_model::{
-    Application, DelegateRegistration, EnvironmentId, EnvironmentRegistration, JobId, Problem,
+    Application, ClusterName, DelegateRegistration, EnvironmentId, EnvironmentRegistration, JobId, Problem,
     RecoveryPointId, Side,
 };
 
@@ -78,6 +78,8 @@ pub struct Registered {
     pub environment: Option<EnvironmentRegistration>,
     /// The registration of the application's delegate.
     pub delegate: Option<DelegateRegistration>,
+    /// The registrations of its private delegates, by the name of the cluster in EKS.
+    pub private: BTreeMap<ClusterName, DelegateRegistration>,
     /// Invalid registrations.
     pub refused: Vec<Refused>,
 }

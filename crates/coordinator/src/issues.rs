@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use lifeboat_jobs::AccessFinding;
 use lifeboat_model::request::RestoreState;
-use lifeboat_model::{Arn, Code, EnvironmentId, Issue, IssueId, Problem, RecoveryPointId, Schedule, Side};
+use lifeboat_model::{
+    Arn, ClusterName, Code, EnvironmentId, Issue, IssueId, Problem, RecoveryPointId, Schedule, Side,
+};
 
 use super::access::{KeyProblem, Subject, Worded, role_of};
 use super::catalogue::{damaged_point_problem, with_cause};
@@ -148,7 +151,37 @@ impl DecisionBuilder<'_> {
             }
         }
         self.found.append(&mut found);
+        self.waiting_restores();
         self.search_issues();
+    }
+
+    /// Finds restores whose target is reached from its VPC only, and has no private delegate yet.
+    fn waiting_restores(&mut self) {
+        let application = &self.inventory.application;
+        let environment = &application.recovery;
+        let mut found = Vec::new();
+        for run in self
+            .state
+            .restores
+            .iter()
+            .filter(|run| self.waits_for_delegate(run))
+        {
+            let about = run.target.arn.resource().trim_start_matches("cluster/");
+            let about = format!("{environment}/{about}");
+            let Some(role) = role_of(None, &application.name, environment, Side::Recovery, None) else {
+                continue;
+            };
+            let subject = Subject {
+                application: &application.name,
+                side: Side::Recovery,
+                cluster: &run.target.arn,
+                called: &run.cluster,
+                role,
+            };
+            let worded = subject.word(&AccessFinding::PrivateEndpoint {});
+            found.push(self.issue(&about, worded).about_cluster(&run.cluster));
+        }
+        self.found.append(&mut found);
     }
 
     fn issue(&self, about: &str, worded: Worded) -> Issue {
@@ -171,13 +204,15 @@ impl DecisionBuilder<'_> {
         let about = application.primary.to_string();
         // A search is about the environment; the role is that of its access stack.
         let any = Arn::cluster(&application.primary, "any").ok();
-        let role = role_of(None, &application.name, &application.primary, Side::Primary);
+        let role = role_of(None, &application.name, &application.primary, Side::Primary, None);
         let mut found = Vec::new();
-        if let (Some(cluster), Some(role)) = (any, role) {
+        let name = ClusterName::parse("any").ok();
+        if let (Some(cluster), Some(name), Some(role)) = (any, name, role) {
             let subject = Subject {
                 application: &application.name,
                 side: Side::Primary,
                 cluster: &cluster,
+                called: &name,
                 role,
             };
             let search = self.state.search.iter();

@@ -29,6 +29,7 @@ pub mod lambda;
 pub mod observe;
 mod plans;
 pub mod ports;
+mod private;
 mod rebuild;
 mod requests;
 mod restore;

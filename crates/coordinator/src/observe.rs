@@ -11,8 +11,8 @@ use lifeboat_format::{Sha256, VerifyingKey};
 use lifeboat_model::environment::{delegate_key, environment_key};
 use lifeboat_model::request::Request;
 use lifeboat_model::{
-    Application, ApplicationName, Code, DelegateRegistration, Diagnostic as _, EnvironmentId,
-    EnvironmentRegistration, JobId, ObjectKey, Problem, RecoveryPointId,
+    Application, ApplicationName, Arn, ArnKind, ClusterName, Code, DelegateId, DelegateRegistration,
+    Diagnostic as _, EnvironmentId, EnvironmentRegistration, JobId, ObjectKey, Problem, RecoveryPointId,
 };
 use serde::de::DeserializeOwned;
 
@@ -174,7 +174,7 @@ async fn read(
         }
     };
     let (registered, jobs, captures) = try_join!(
-        registered(store.as_ref(), application, environment),
+        registered(store.as_ref(), application, environment, state),
         try_join_all(jobs),
         captures,
     )?;
@@ -303,13 +303,28 @@ async fn captured(
     Ok(found)
 }
 
+/// Returns the names in EKS of the clusters of an environment that need a private delegate.
+fn private_clusters<'s>(
+    state: &'s State,
+    environment: &'s EnvironmentId,
+) -> impl Iterator<Item = ClusterName> + 's {
+    let arns = state.private.keys().filter_map(|arn| Arn::parse(arn).ok());
+    let here = arns.filter(|arn| arn.environment().as_ref() == Some(environment));
+    here.filter_map(|arn| match arn.kind() {
+        ArnKind::Cluster { name } => ClusterName::parse(name).ok(),
+        _ => None,
+    })
+}
+
 async fn registered(
     store: &dyn ObjectStore,
     application: &Application,
     environment: &EnvironmentId,
+    state: &State,
 ) -> Result<Registered, StoreError> {
     let mut registered = Registered::default();
-    let (key, delegates_key) = (environment_key(), delegate_key(&application.name));
+    let public = DelegateId::public(&application.name);
+    let (key, delegates_key) = (environment_key(), delegate_key(&public));
     let mut also_refused = Vec::new();
     let own = document(store, &key, &mut registered.refused);
     let delegate = document(store, &delegates_key, &mut also_refused);
@@ -317,8 +332,18 @@ async fn registered(
         try_join!(own, delegate)?;
     registered.refused.append(&mut also_refused);
     registered.environment = own.filter(|found| found.environment == *environment);
-    registered.delegate =
-        delegate.filter(|found| found.environment == *environment && found.application == application.name);
+    registered.delegate = delegate.filter(|found| found.environment == *environment && found.id() == public);
+    let private = private_clusters(state, environment).map(|cluster| async {
+        let id = DelegateId::private(&application.name, &cluster);
+        let mut refused = Vec::new();
+        let found: Option<DelegateRegistration> = document(store, &delegate_key(&id), &mut refused).await?;
+        let found = found.filter(|found| found.environment == *environment && found.id() == id);
+        Ok::<_, StoreError>((cluster, found, refused))
+    });
+    for (cluster, found, refused) in try_join_all(private).await? {
+        registered.refused.extend(refused);
+        registered.private.extend(found.map(|found| (cluster, found)));
+    }
     Ok(registered)
 }
 

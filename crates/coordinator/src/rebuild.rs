@@ -12,7 +12,7 @@ use lifeboat_model::{ClusterName, Code, Problem, RecoveryPointId, RequestToken, 
 
 use super::TRIES;
 use super::backup::{End, later};
-use super::clusters::{eks_name, sources, target_of};
+use super::clusters::{sources, target_of};
 use super::decision::DecisionBuilder;
 use super::restore::forget_oldest;
 use super::state::{BuildEnd, BuildReport, BuildRun, BuildStage, JobEntry};
@@ -59,6 +59,7 @@ impl DecisionBuilder<'_> {
                 match run.stage {
                     BuildStage::Clusters => {
                         run.built = job;
+                        self.forget_built_endpoints();
                         run.stage = BuildStage::Nodes;
                         run.attempt = 1;
                         run.failed_before = None;
@@ -172,7 +173,7 @@ impl DecisionBuilder<'_> {
     ) -> BTreeMap<ClusterName, ClusterName> {
         let mut names = self.cluster_names();
         for target in targets {
-            if let (Some(source), Some(into)) = (self.source_name(&target.name), eks_name(target)) {
+            if let (Some(source), Some(into)) = (self.source_name(&target.name), target.eks_name()) {
                 names.insert(source, into);
             }
         }
@@ -185,7 +186,7 @@ impl DecisionBuilder<'_> {
         let names = sources(application, &self.state.found)
             .into_iter()
             .filter_map(|source| {
-                let primary = eks_name(&source)?;
+                let primary = source.eks_name()?;
                 let target = target_of(application, &source.name).unwrap_or_else(|| primary.clone());
                 Some((primary, target))
             });

@@ -10,7 +10,7 @@ use lifeboat_model::request::{
 use lifeboat_model::{Arn, ClusterName, Code, Problem, RecoveryPointId, RequestToken};
 
 use super::archive;
-use super::clusters::{eks_name, sources, target_of};
+use super::clusters::{sources, target_of};
 use super::decision::DecisionBuilder;
 use super::plans::Wanted;
 use super::state::{BuildReport, BuildRun, BuildStage, RequestRecord, RestoreRun};
@@ -228,6 +228,7 @@ impl DecisionBuilder<'_> {
                 next_at: self.now,
                 failed_before: None,
                 job: None,
+                data_keys: None,
                 cancelled: false,
                 end: None,
             });
@@ -282,16 +283,13 @@ impl DecisionBuilder<'_> {
         {
             return Err(format!("{arn} is a cluster of the primary environment"));
         }
-        Ok(ClusterTarget {
-            name: cluster.clone(),
-            arn,
-        })
+        Ok(ClusterTarget::new(cluster.clone(), arn))
     }
 
     /// Returns the name in EKS of a cluster of the application in the primary environment.
     pub(super) fn source_name(&self, cluster: &ClusterName) -> Option<ClusterName> {
         let sources = sources(&self.inventory.application, &self.state.found);
-        eks_name(sources.iter().find(|source| source.name == *cluster)?)
+        sources.iter().find(|source| source.name == *cluster)?.eks_name()
     }
 
     /// Returns the recovery point that the user's text names, and what `latest` passes over.

@@ -9,7 +9,7 @@ use super::backup::{End, later};
 use super::decision::DecisionBuilder;
 use super::state::{BuildRun, JobEntry, RestoreEnd, RestoreRun};
 use lifeboat_jobs::keys::report_key;
-use lifeboat_jobs::{Done, RestoreDone, RestoreWork, Work};
+use lifeboat_jobs::{DataKeysWork, Done, JobView, RestoreDone, RestoreWork, Work, data_keys_job};
 
 /// The delay after a failure until the next attempt. Short, because a user waits for a restore.
 const BACKOFF: SignedDuration = SignedDuration::from_secs(30);
@@ -40,8 +40,9 @@ impl DecisionBuilder<'_> {
         if run.cancelled {
             entry.cancelled.get_or_insert(self.now);
         }
-        match self.end_of(entry, Side::Recovery) {
-            End::Open => {}
+        let end = self.end_of(entry, Side::Recovery);
+        match end {
+            End::Open => self.advance_data_keys(run),
             End::Cancelled => self.end_restore(run, RestoreState::Cancelled, Vec::new(), None),
             // The nodes are part of what was asked for.
             End::Done(Done::Restore(_)) if run.rebuild && self.is_building(&run.token) => {}
@@ -67,8 +68,13 @@ impl DecisionBuilder<'_> {
             End::Failed(problem, retry) => {
                 if run.cancelled {
                     self.end_restore(run, RestoreState::Cancelled, vec![problem], None);
+                } else if problem.code == Code::EndpointPrivate && self.is_private(&run.target) {
+                    // The private delegate goes on. If there is none, an issue has the command that deploys it.
+                    run.job = None;
+                    run.failed_before = Some(problem);
                 } else if retry && run.attempt < TRIES {
                     run.job = None;
+                    run.data_keys = None;
                     run.next_at = later(self.now, BACKOFF * (1 << (run.attempt - 1)));
                     run.attempt += 1;
                     run.failed_before = Some(problem);
@@ -77,6 +83,45 @@ impl DecisionBuilder<'_> {
                 }
             }
         }
+    }
+
+    /// Assigns the job that wraps the data keys of the recovery point for the current epoch of a private delegate.
+    fn advance_data_keys(&mut self, run: &mut RestoreRun) {
+        let Some(entry) = &run.job else {
+            return;
+        };
+        let claim = self.inventory.jobs.get(&entry.job).and_then(JobView::owner);
+        let (Some(claim), Work::Restore(restore), true) =
+            (claim, &entry.work, entry.job.delegate().cluster().is_some())
+        else {
+            return;
+        };
+        let Some(recipient) = claim.recipient.clone() else {
+            return;
+        };
+        let job = data_keys_job(&entry.job, claim.epoch);
+        let held = run.data_keys.take().filter(|held| held.job == job);
+        let mut data_keys = held.unwrap_or_else(|| {
+            let work = Work::DataKeys(DataKeysWork {
+                point: restore.point.clone(),
+                vault: restore.vault.clone(),
+                signer: restore.signer.clone(),
+                recipient,
+            });
+            JobEntry::new(job, run.environment.clone(), work, self.now)
+        });
+        // The private delegate reads the result, also that it failed.
+        self.follow(&mut data_keys);
+        run.data_keys = Some(data_keys);
+    }
+
+    /// Returns whether a restore waits for the private delegate of its target.
+    pub(super) fn waits_for_delegate(&self, run: &RestoreRun) -> bool {
+        let failed = run.failed_before.as_ref();
+        run.end.is_none()
+            && run.job.is_none()
+            && failed.is_some_and(|problem| problem.code == Code::EndpointPrivate)
+            && self.lacks_private_delegate(&run.target)
     }
 
     /// Returns whether something of the build of a request is still to be built.
@@ -110,9 +155,10 @@ impl DecisionBuilder<'_> {
             let busy = runs[..at]
                 .iter()
                 .any(|other| other.end.is_none() && other.target.arn == run.target.arn);
-            if !waits || busy {
+            if !waits || busy || self.waits_for_delegate(&runs[at]) {
                 continue;
             }
+            let run = &runs[at];
             let built = self.build_of(&run.token).and_then(|build| build.built.clone());
             if run.rebuild && built.is_none() {
                 continue;
@@ -121,17 +167,18 @@ impl DecisionBuilder<'_> {
             let Some(signer) = self.state.pins.signer_of(run.signer.as_ref()) else {
                 continue;
             };
+            let (delegate, target) = self.delegate_of(run.target.clone());
             let work = Work::Restore(RestoreWork {
                 point: run.point.clone(),
                 vault: self.inventory.vault_place.clone(),
                 cluster: run.cluster.clone(),
-                target: run.target.clone(),
+                target,
                 signer: signer.public_key.clone(),
                 options: run.options.clone(),
                 built,
                 expected_plan: run.expected_plan,
             });
-            let job = self.job_now(&format!("restore-{}", run.cluster));
+            let job = self.job_now_of(&delegate, &format!("restore-{}", run.cluster));
             let mut entry = JobEntry::new(job, run.environment.clone(), work, self.now);
             self.follow(&mut entry);
             runs[at].job = Some(entry);

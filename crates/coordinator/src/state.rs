@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::SegmentRecord;
+pub use crate::private::PrivateCluster;
 use crate::retention::{PointFacts, Reason};
 use lifeboat_jobs::{
     AccessFinding, AccessReport, Assignment, ClusterTarget, FORMAT, Failure, PlanDone, Sealed, Work,
@@ -65,6 +66,9 @@ pub struct State {
     /// The last access report for each cluster, by ARN.
     #[serde(deserialize_with = "crate::access::known_reports")]
     pub access: BTreeMap<String, AccessReport>,
+    /// The clusters of the primary that the public delegate cannot reach, by ARN.
+    #[serde(default)]
+    pub private: BTreeMap<String, PrivateCluster>,
     /// The clusters found by tag.
     pub found: Vec<ClusterTarget>,
     /// When clusters were last searched by tag, whether or not the search succeeded.
@@ -453,6 +457,9 @@ pub struct RestoreRun {
     pub failed_before: Option<Problem>,
     /// The job of this attempt.
     pub job: Option<JobEntry>,
+    /// The job that wraps the data keys of the recovery point, if a private delegate restores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_keys: Option<JobEntry>,
     /// Whether it was cancelled.
     pub cancelled: bool,
     /// The end of the restore.
@@ -638,6 +645,7 @@ impl State {
             key_checked_at: None,
             recovery_key_failure: None,
             access: BTreeMap::new(),
+            private: BTreeMap::new(),
             found: Vec::new(),
             searched_at: None,
             search: Vec::new(),
@@ -678,7 +686,7 @@ impl State {
             .restores
             .iter()
             .filter(|run| run.end.is_none())
-            .filter_map(|run| run.job.as_ref());
+            .flat_map(|run| run.job.iter().chain(&run.data_keys));
         let builds = self.builds.iter().filter(|run| run.end.is_none());
         let plans = self.plans.iter().filter(|run| run.end.is_none());
         backup

@@ -13,7 +13,7 @@ use lifeboat_model::{Application, ApplicationName, ClusterName, JobId, Problem, 
 use lifeboat_jobs::keys::plan_part_key;
 use lifeboat_jobs::{Doing, Failure, JobView, PartDone};
 
-use super::clusters::{eks_name, sources};
+use super::clusters::sources;
 use super::issues::overdue_at;
 use super::state::{BackupRun, BuildRun, BuildStage, JobEntry, PlanRun, PointEntry, RestoreRun, State};
 use crate::retention::{PointFacts, last_good};
@@ -160,7 +160,7 @@ fn restore_status(run: &RestoreRun, build: Option<&BuildRun>, doing: Option<&Doi
         token: run.token.clone(),
         point: run.point.clone(),
         cluster: run.cluster.clone(),
-        into: eks_name(&run.target).unwrap_or_else(|| run.cluster.clone()),
+        into: run.target.eks_name().unwrap_or_else(|| run.cluster.clone()),
         requested_at: run.requested_at,
         state,
         phase: runs.then(|| phase.to_owned()),
@@ -210,7 +210,7 @@ fn plan_status(run: &PlanRun) -> PlanStatus {
         let (_, done) = parts?;
         Some(PlannedClusterStatus {
             cluster: target.name.clone(),
-            into: eks_name(target).unwrap_or_else(|| target.name.clone()),
+            into: target.eks_name().unwrap_or_else(|| target.name.clone()),
             part: part(done.clusters.get(&target.name)?, Some(&target.name))?,
         })
     });

@@ -29,6 +29,7 @@ use lifeboat_recovery_point::{ClusterSummary, SignedSummary};
 mod archive;
 mod loss;
 mod plans;
+mod private;
 mod rebuild;
 mod tags;
 
@@ -163,6 +164,7 @@ impl Scenario {
             invocation: format!("i-{epoch}"),
             claimed_at: at,
             deadline: at + SignedDuration::from_mins(15),
+            recipient: None,
         };
         self.view(job).claims.insert(claim.epoch, claim);
     }
@@ -323,9 +325,11 @@ fn registered(application: &Application, side: Side) -> Registered {
             key: None,
             environment,
             side,
+            cluster: None,
             version: "0.1.0".to_owned(),
             registered_at: time("09:00:00"),
         }),
+        private: BTreeMap::new(),
         refused: Vec::new(),
     }
 }
@@ -563,6 +567,7 @@ fn access_that_is_missing_is_an_issue_with_a_command_that_closes_itself_and_star
         role: Arn::parse("arn:aws:iam::111111111111:role/LifeboatPrimary").unwrap(),
         checked_at: time("10:00:40"),
         findings,
+        private: None,
     };
     let finding = AccessFinding::NoAccessEntry { access_entries: true };
     scenario.claim(&capture, 1, "10:00:40");

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use lifeboat_apiserver::Api;
-use lifeboat_jobs::{AccessFinding, ClusterTarget, Failure, Outcome};
+use lifeboat_jobs::{AccessFinding, ClusterTarget, Failure, Outcome, PrivateEndpoint};
 use lifeboat_model::{Code, Problem};
 
 mod eks;
+mod private;
 mod settling;
 
 pub use eks::Eks;
+pub use private::PrivateCluster;
 pub use settling::Settling;
 
 /// Connects to the clusters of an environment.
@@ -41,6 +43,8 @@ pub struct Unreachable {
     pub findings: Vec<AccessFinding>,
     /// Whether a retry can succeed without a change by the user.
     pub retry: bool,
+    /// The private endpoint of the cluster, if that is the one to use instead.
+    pub private: Option<Box<PrivateEndpoint>>,
 }
 
 impl Unreachable {
@@ -65,6 +69,7 @@ impl Unreachable {
         Self {
             findings: vec![finding],
             retry: false,
+            private: None,
         }
     }
 }

@@ -4,7 +4,9 @@ use lifeboat_aws::kms::verifying_keys;
 use lifeboat_aws::variables::{ConfigurationError, Strings, wanted};
 use lifeboat_format::VerifyingKey;
 use lifeboat_model::environment::Side;
-use lifeboat_model::{AccountId, ApplicationName, Arn, EnvironmentId, InvalidIdentifier, Region};
+use lifeboat_model::{
+    AccountId, ApplicationName, Arn, ClusterName, DelegateId, EnvironmentId, InvalidIdentifier, Region,
+};
 
 /// The configuration of a delegate.
 #[derive(Debug, Clone)]
@@ -15,12 +17,15 @@ pub struct Configuration {
     pub side: Side,
     /// The environment in which the function runs.
     pub environment: EnvironmentId,
+    /// The name in EKS of the cluster in whose VPC the function runs; in private delegates only.
+    pub cluster: Option<ClusterName>,
     /// The name of the function.
     pub function: String,
     /// The ARN of the function's role, which clusters authenticate.
     pub role: Arn,
-    /// The ARN of the signing key on the primary side, of the decryption key on the recovery side.
-    pub key: Arn,
+    /// The ARN of the signing key on the primary side, of the decryption key on the recovery side; none in private
+    /// delegates, which cannot use KMS.
+    pub key: Option<Arn>,
     /// The public keys of the coordinator, which signs assignments; several while its key is changed.
     pub coordinators: Vec<VerifyingKey>,
     /// The public recovery key, base64 of its DER; on the primary side only.
@@ -64,7 +69,15 @@ impl Configuration {
             Ok::<_, InvalidIdentifier>(text)
         });
         let role = wanted(strings, "LIFEBOAT_ROLE", &mut problems, Arn::parse);
-        let key = wanted(strings, "LIFEBOAT_KEY", &mut problems, Arn::parse);
+        let is_public = strings.get("LIFEBOAT_CLUSTER").is_none();
+        let cluster = match is_public {
+            true => None,
+            false => wanted(strings, "LIFEBOAT_CLUSTER", &mut problems, ClusterName::parse),
+        };
+        let key = match is_public {
+            true => wanted(strings, "LIFEBOAT_KEY", &mut problems, Arn::parse),
+            false => None,
+        };
         let coordinators = wanted(
             strings,
             "LIFEBOAT_COORDINATOR_PUBLIC_KEY",
@@ -78,12 +91,12 @@ impl Configuration {
             }),
             false => None,
         };
-        let describe = match primary {
+        let describe = match primary && is_public {
             true => wanted(strings, "LIFEBOAT_DESCRIBE", &mut problems, switch),
             false => None,
         };
         let rebuild = match side {
-            Some(Side::Recovery) => wanted(strings, "LIFEBOAT_REBUILD", &mut problems, switch),
+            Some(Side::Recovery) if is_public => wanted(strings, "LIFEBOAT_REBUILD", &mut problems, switch),
             _ => None,
         };
         let boundaries = match rebuild {
@@ -99,16 +112,7 @@ impl Configuration {
             Some(Side::Recovery) => wanted(strings, "LIFEBOAT_VAULT", &mut problems, place),
             _ => None,
         };
-        match (
-            application,
-            side,
-            account,
-            region,
-            function,
-            role,
-            key,
-            coordinators,
-        ) {
+        match (application, side, account, region, function, role, coordinators) {
             (
                 Some(application),
                 Some(side),
@@ -116,12 +120,12 @@ impl Configuration {
                 Some(region),
                 Some(function),
                 Some(role),
-                Some(key),
                 Some(coordinators),
             ) if problems.is_empty() => Ok(Self {
                 application,
                 side,
                 environment: EnvironmentId { account, region },
+                cluster,
                 function,
                 role,
                 key,
@@ -133,6 +137,17 @@ impl Configuration {
                 vault,
             }),
             _ => Err(ConfigurationError { problems }),
+        }
+    }
+}
+
+impl Configuration {
+    /// Returns the id of the delegate.
+    #[must_use]
+    pub fn id(&self) -> DelegateId {
+        match &self.cluster {
+            Some(cluster) => DelegateId::private(&self.application, cluster),
+            None => DelegateId::public(&self.application),
         }
     }
 }
@@ -209,6 +224,24 @@ mod tests {
         assert!(!read.rebuild && !read.describe);
         assert!(read.boundaries.is_empty());
         assert_eq!(read.vault.unwrap().to_string(), "222222222222-eu-central-1");
+    }
+
+    #[test]
+    fn a_private_delegate_has_a_cluster_and_no_key_of_kms() {
+        let mut private = strings(&COMMON);
+        private.remove("LIFEBOAT_KEY");
+        private.extend(strings(&[
+            ("LIFEBOAT_SIDE", "primary"),
+            ("LIFEBOAT_CLUSTER", "Orders_1"),
+            ("LIFEBOAT_RECOVERY_PUBLIC_KEY", "MIIC"),
+        ]));
+        let read = Configuration::read(&private).unwrap();
+        assert_eq!(read.id().as_str(), "shop.Orders_1");
+        assert!(read.key.is_none() && !read.describe);
+
+        private.extend(strings(&[("LIFEBOAT_CLUSTER", "-")]));
+        let problems = Configuration::read(&private).unwrap_err().problems;
+        assert!(problems[0].starts_with("LIFEBOAT_CLUSTER: "), "{problems:?}");
     }
 
     #[test]

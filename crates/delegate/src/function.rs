@@ -11,21 +11,23 @@ use lifeboat_format::RecipientKey;
 use lifeboat_jobs::VaultPlace;
 use lifeboat_jobs::pending::Rotation;
 use lifeboat_jobs::worker::Deadline;
-use lifeboat_model::{Arn, Diagnostic as _, EnvironmentId, Problem, Side};
+use lifeboat_model::environment::{DelegateRegistration, FORMAT};
+use lifeboat_model::{Arn, ClusterName, Diagnostic as _, EnvironmentId, Problem, Side};
 use lifeboat_store::ports::{BoxError, Clock, ObjectStore, Randomness};
 use lifeboat_system::{SystemClock, SystemRandomness};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::clusters::Eks;
+use crate::clusters::{Clusters, Eks, PrivateCluster};
 use crate::configuration::Configuration;
 use crate::event::Event;
 use crate::infrastructure::{AwsResources, AwsStacks};
 use crate::metrics::invocation_ended;
 use crate::registration::{
-    Answer, CustomResourceRequest, DecryptionKeyCheck, KeyCheck, Registrar, ScratchBucket, SigningKeyCheck,
+    Answer, CustomResourceRequest, DecryptionKeyCheck, KeyCheck, PrivateRegistrar, Registrar, ScratchBucket,
+    SigningKeyCheck,
 };
-use crate::work::{Delegate, SidePorts};
+use crate::work::{Delegate, EpochKeys, SidePorts};
 
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -40,7 +42,15 @@ pub struct Function {
 struct Ports {
     context: AwsContext,
     delegate: Delegate,
-    registrar: Registrar,
+    registration: Registration,
+}
+
+/// How the delegate registers.
+enum Registration {
+    /// When CloudFormation asks it to.
+    Public(Box<Registrar>),
+    /// By itself, in each invocation.
+    Private(Box<PrivateRegistrar>),
 }
 
 impl Function {
@@ -72,6 +82,10 @@ impl Function {
         match Event::read(payload) {
             Event::Tick(named) => {
                 let ports = self.ports().await?;
+                if let Registration::Private(registrar) = &ports.registration {
+                    let renewed = registrar.renew(SystemClock.now()).await;
+                    renewed.map_err(|error| error.problem().to_string())?;
+                }
                 let summary = ports
                     .delegate
                     .run(&context.request_id, Deadline::new(deadline), named.as_ref())
@@ -101,7 +115,11 @@ impl Function {
 
     async fn register(&self, request: &CustomResourceRequest) -> Result<(), BoxError> {
         let answer = match self.ports().await {
-            Ok(ports) => ports.registrar.answer(request, SystemClock.now()).await,
+            Ok(Ports {
+                registration: Registration::Public(registrar),
+                ..
+            }) => registrar.answer(request, SystemClock.now()).await,
+            Ok(_) => Answer::failed(request, "a private delegate registers itself"),
             Err(reason) => Answer::failed(request, &reason),
         };
         if answer.status == "FAILED" {
@@ -118,98 +136,186 @@ impl Ports {
         let context = AwsContext::load().await.map_err(|error| text(&error.problem()))?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Randomness>) =
             (Arc::new(SystemClock), Arc::new(SystemRandomness));
-        let Configuration {
-            application,
-            side,
-            environment,
-            role,
-            key,
-            coordinators,
-            ..
-        } = configuration.clone();
-        let function = Arn::function(&environment, &configuration.function).map_err(|e| e.to_string())?;
-        let location = S3Location::bucket(environment.scratch_bucket(), environment.account.clone());
-        let scratch: Arc<dyn ObjectStore> = Arc::new(S3Store::new(&context, location, Arc::clone(&ids)));
-        let (side_ports, check): (SidePorts, Box<dyn KeyCheck>) = match side {
-            Side::Primary => {
-                let signer =
-                    (KmsSigner::open(&context, &key).await).map_err(|error| text(&error.problem()))?;
-                let signer = Arc::new(signer);
-                let public = configuration.recovery_public_key.as_deref().unwrap_or_default();
-                let recipients = lifeboat_aws::kms::recipient_keys(public).map_err(|e| e.to_string())?;
-                let ports = SidePorts::Primary {
-                    signer: Arc::clone(&signer) as _,
-                    recipients,
-                    resources: (configuration.describe)
-                        .then(|| Arc::new(AwsResources::new(context.clone(), environment.clone())) as _),
-                };
-                (ports, Box::new(SigningKeyCheck(signer)))
-            }
+        let function =
+            Arn::function(&configuration.environment, &configuration.function).map_err(|e| e.to_string())?;
+        let location = S3Location::bucket(
+            configuration.environment.scratch_bucket(),
+            configuration.environment.account.clone(),
+        );
+        let common = Common {
+            function,
+            scratch: Arc::new(S3Store::new(&context, location, Arc::clone(&ids))),
+            configuration,
+            context,
+            clock,
+            ids,
+        };
+        match (
+            common.configuration.cluster.clone(),
+            common.configuration.key.clone(),
+        ) {
+            (Some(cluster), _) => common.private(cluster),
+            (None, Some(key)) => common.public(key).await,
+            (None, None) => Err("LIFEBOAT_KEY is not set".to_owned()),
+        }
+    }
+}
+
+/// What public and private delegates are made of.
+struct Common {
+    configuration: Configuration,
+    function: Arn,
+    context: AwsContext,
+    scratch: Arc<dyn ObjectStore>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Randomness>,
+}
+
+impl Common {
+    /// Creates the delegate of a private cluster. Nothing here may need another service than S3: the function cannot
+    /// reach any.
+    fn private(self, cluster: ClusterName) -> Result<Ports, String> {
+        let clusters = PrivateCluster::new(
+            &self.context,
+            self.configuration.environment.clone(),
+            cluster.clone(),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.ids),
+        );
+        let side = match self.configuration.side {
+            Side::Primary => SidePorts::Primary {
+                signer: None,
+                recipients: self.recipients()?,
+                resources: None,
+            },
             Side::Recovery => {
-                let unwrapper =
-                    (KmsUnwrapper::open(&context, &key).await).map_err(|error| text(&error.problem()))?;
-                let unwrapper = Arc::new(unwrapper);
-                let (vault, place) = vault(&context, configuration.vault.as_ref(), &ids)?;
-                let recipient =
-                    RecipientKey::from_pem(&unwrapper.recipient().to_pem()).map_err(|e| e.to_string())?;
-                let check = DecryptionKeyCheck {
-                    recipient: Box::new(recipient),
-                    unwrapper: Arc::clone(&unwrapper) as _,
-                    ids: Arc::clone(&ids),
-                };
-                let ports = SidePorts::Recovery {
-                    unwrapper,
+                let (vault, place) = vault(&self.context, self.configuration.vault.as_ref(), &self.ids)?;
+                SidePorts::PrivateRecovery {
+                    keys: EpochKeys::default(),
                     vault,
                     place,
-                    stacks: configuration.rebuild.then(|| {
-                        let (context, environment) = (context.clone(), environment.clone());
-                        let (clock, ids) = (Arc::clone(&clock), Arc::clone(&ids));
-                        let boundaries = configuration.boundaries.clone();
-                        Arc::new(AwsStacks::new(context, environment, boundaries, clock, ids)) as _
-                    }),
-                };
-                (ports, Box::new(check))
+                }
             }
         };
-        let clusters = Eks::new(
-            &context,
-            environment.clone(),
-            Arc::clone(&clock),
-            Arc::clone(&ids),
-        );
-        Ok(Self {
-            registrar: Registrar {
-                application: application.clone(),
-                side,
+        let registration = DelegateRegistration {
+            format: FORMAT,
+            application: self.configuration.application.clone(),
+            environment: self.configuration.environment.clone(),
+            side: self.configuration.side,
+            cluster: Some(cluster),
+            function: self.function.clone(),
+            role: self.configuration.role.clone(),
+            key: None,
+            version: VERSION.to_owned(),
+            registered_at: Timestamp::UNIX_EPOCH,
+        };
+        let registrar = PrivateRegistrar {
+            registration,
+            scratch: Arc::clone(&self.scratch),
+        };
+        let registration = Registration::Private(Box::new(registrar));
+        Ok(self.ports(side, Arc::new(clusters), registration))
+    }
+
+    /// Creates the delegate of all other clusters, with the application's key on its side.
+    async fn public(self, key: Arn) -> Result<Ports, String> {
+        let (side, check): (SidePorts, Box<dyn KeyCheck>) = match self.configuration.side {
+            Side::Primary => self.primary(&key).await?,
+            Side::Recovery => self.recovery(&key).await?,
+        };
+        let Configuration {
+            application,
+            side: of,
+            environment,
+            role,
+            ..
+        } = self.configuration.clone();
+        let registrar = Registrar {
+            application,
+            side: of,
+            environment: environment.clone(),
+            function: self.function.clone(),
+            role,
+            key,
+            version: VERSION.to_owned(),
+            scratch: Arc::clone(&self.scratch),
+            check,
+            bucket: Box::new(ScratchBucket {
+                context: self.context.clone(),
                 environment: environment.clone(),
-                function: function.clone(),
-                role: role.clone(),
-                key,
-                version: VERSION.to_owned(),
-                scratch: Arc::clone(&scratch),
-                check,
-                bucket: Box::new(ScratchBucket {
-                    context: context.clone(),
-                    environment: environment.clone(),
-                }),
-            },
+            }),
+        };
+        let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
+        let clusters = Eks::new(&self.context, environment, clock, ids);
+        let registration = Registration::Public(Box::new(registrar));
+        Ok(self.ports(side, Arc::new(clusters), registration))
+    }
+
+    async fn primary(&self, key: &Arn) -> Result<(SidePorts, Box<dyn KeyCheck>), String> {
+        let signer = KmsSigner::open(&self.context, key).await;
+        let signer = Arc::new(signer.map_err(|error| text(&error.problem()))?);
+        let environment = self.configuration.environment.clone();
+        let ports = SidePorts::Primary {
+            signer: Some(Arc::clone(&signer) as _),
+            recipients: self.recipients()?,
+            resources: (self.configuration.describe)
+                .then(|| Arc::new(AwsResources::new(self.context.clone(), environment)) as _),
+        };
+        Ok((ports, Box::new(SigningKeyCheck(signer))))
+    }
+
+    async fn recovery(&self, key: &Arn) -> Result<(SidePorts, Box<dyn KeyCheck>), String> {
+        let unwrapper = KmsUnwrapper::open(&self.context, key).await;
+        let unwrapper = Arc::new(unwrapper.map_err(|error| text(&error.problem()))?);
+        let (vault, place) = vault(&self.context, self.configuration.vault.as_ref(), &self.ids)?;
+        let recipient = RecipientKey::from_pem(&unwrapper.recipient().to_pem()).map_err(|e| e.to_string())?;
+        let check = DecryptionKeyCheck {
+            recipient: Box::new(recipient),
+            unwrapper: Arc::clone(&unwrapper) as _,
+            ids: Arc::clone(&self.ids),
+        };
+        let ports = SidePorts::Recovery {
+            unwrapper,
+            vault,
+            place,
+            stacks: self.configuration.rebuild.then(|| {
+                let (context, environment) = (self.context.clone(), self.configuration.environment.clone());
+                let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
+                let boundaries = self.configuration.boundaries.clone();
+                Arc::new(AwsStacks::new(context, environment, boundaries, clock, ids)) as _
+            }),
+        };
+        Ok((ports, Box::new(check)))
+    }
+
+    /// Returns the keys that captures are encrypted for.
+    fn recipients(&self) -> Result<Vec<RecipientKey>, String> {
+        let public = self.configuration.recovery_public_key.as_deref();
+        lifeboat_aws::kms::recipient_keys(public.unwrap_or_default()).map_err(|e| e.to_string())
+    }
+
+    fn ports(self, side: SidePorts, clusters: Arc<dyn Clusters>, registration: Registration) -> Ports {
+        let id = self.configuration.id();
+        Ports {
+            registration,
             delegate: Delegate {
-                application,
-                environment,
-                function,
-                role,
+                id,
+                application: self.configuration.application,
+                environment: self.configuration.environment,
+                function: self.function,
+                role: self.configuration.role,
                 version: VERSION.to_owned(),
-                scratch,
-                coordinators,
+                scratch: self.scratch,
+                coordinators: self.configuration.coordinators,
                 rotation: Rotation::default(),
-                clusters: Arc::new(clusters),
-                side: side_ports,
-                clock,
-                ids,
+                clusters,
+                side,
+                clock: self.clock,
+                ids: self.ids,
                 page_size: lifeboat_capture::PAGE_SIZE,
             },
-            context,
-        })
+            context: self.context,
+        }
     }
 }
 

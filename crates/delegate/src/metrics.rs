@@ -82,11 +82,12 @@ mod tests {
     fn claim() -> Claim {
         Claim {
             format: FORMAT,
-            job: JobId::new(&shop(), "20261121T112233Z-7f3a9c-capture-orders-00").unwrap(),
+            job: JobId::parse("shop/20261121T112233Z-7f3a9c-capture-orders-00").unwrap(),
             epoch: Epoch::FIRST,
             invocation: "i".to_owned(),
             claimed_at: Timestamp::UNIX_EPOCH,
             deadline: Timestamp::MAX,
+            recipient: None,
         }
     }
 

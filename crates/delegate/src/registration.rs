@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use lifeboat_aws::custom_resource::{redacted, shortened};
 use lifeboat_model::environment::{DelegateRegistration, FORMAT, RegisteredKey, Side, delegate_key};
 use lifeboat_model::{
-    ApplicationName, Arn, Diagnostic as _, EnvironmentId, ErrorKind, ObjectKey, Problem, Redacted,
+    ApplicationName, Arn, DelegateId, Diagnostic as _, EnvironmentId, ErrorKind, ObjectKey, Problem, Redacted,
 };
 use lifeboat_store::ports::{ObjectStore, StoreError};
 use serde::{Deserialize, Serialize};
@@ -19,9 +19,11 @@ use serde_json::{Map, Value, json};
 
 mod environment_check;
 mod keys;
+mod private;
 
 pub use environment_check::{BucketCheck, ScratchBucket};
 pub use keys::{DecryptionKeyCheck, SigningKeyCheck};
+pub use private::PrivateRegistrar;
 
 /// A custom resource request of CloudFormation.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -193,6 +195,7 @@ impl Registrar {
             application: self.application.clone(),
             environment: self.environment.clone(),
             side: self.side,
+            cluster: None,
             function: self.function.clone(),
             role: self.role.clone(),
             key: Some(key),
@@ -200,8 +203,7 @@ impl Registrar {
             registered_at: now,
         };
         let bytes = serde_json::to_vec(&delegate).map_err(|e| e.to_string())?;
-        let key = delegate_key(&self.application);
-        put(self.scratch.as_ref(), &key, &bytes)
+        put(self.scratch.as_ref(), &delegate_key(&delegate.id()), &bytes)
             .await
             .map_err(|e| self.bucket(&e))
     }
@@ -211,7 +213,8 @@ impl Registrar {
         if request.physical_resource_id.is_none() {
             return Ok(());
         }
-        self.scratch.delete(&delegate_key(&self.application)).await
+        let id = DelegateId::public(&self.application);
+        self.scratch.delete(&delegate_key(&id)).await
     }
 
     fn bucket(&self, error: &StoreError) -> String {

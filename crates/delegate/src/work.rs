@@ -7,7 +7,7 @@ use lifeboat_format::{RecipientKey, VerifyingKey};
 use lifeboat_jobs::pending::Rotation;
 use lifeboat_jobs::worker::{Deadline, EpochEnd, Handlers, InvocationSummary, Worker};
 use lifeboat_jobs::{AccessReport, Claim, ClusterTarget, Outcome, VaultPlace, Work};
-use lifeboat_model::{ApplicationName, Arn, Code, Diagnostic, EnvironmentId, JobId, Problem};
+use lifeboat_model::{ApplicationName, Arn, Code, DelegateId, Diagnostic, EnvironmentId, JobId, Problem};
 use lifeboat_store::ports::{Clock, KeyUnwrapper, ObjectStore, Randomness, Signer, StoreError};
 use lifeboat_store::prefix::{CAPTURES, PrefixStore};
 
@@ -18,13 +18,18 @@ use crate::metrics::job_ended;
 mod build;
 mod capture;
 mod check;
+mod data_keys;
 mod plan;
 mod restore;
 mod seal;
 mod watch;
 
+pub use data_keys::EpochKeys;
+
 /// A delegate with its external dependencies.
 pub struct Delegate {
+    /// Its id.
+    pub id: DelegateId,
     /// The application.
     pub application: ApplicationName,
     /// The environment of the function.
@@ -66,8 +71,8 @@ pub(crate) struct Sealing<'a> {
 pub enum SidePorts {
     /// The side that backs up.
     Primary {
-        /// Signs recovery points.
-        signer: Arc<dyn Signer>,
+        /// Signs recovery points; none in a private delegate, which leaves that to the public one.
+        signer: Option<Arc<dyn Signer>>,
         /// The keys that recovery points are encrypted for. Deployed with the function; no assignment changes
         /// them.
         recipients: Vec<RecipientKey>,
@@ -85,14 +90,23 @@ pub enum SidePorts {
         /// Builds what clusters stand on; none if the function was deployed without the permissions.
         stacks: Option<Arc<dyn BuildStacks>>,
     },
+    /// The side that restores, in the VPC of a cluster.
+    PrivateRecovery {
+        /// The key pair of the current epoch.
+        keys: EpochKeys,
+        /// The vault.
+        vault: Arc<dyn ObjectStore>,
+        /// The location of the vault. Deployed with the function; no assignment changes it.
+        place: VaultPlace,
+    },
 }
 
 impl SidePorts {
-    /// Returns what makes recovery points; none on the side that restores.
+    /// Returns what seals recovery points; none on the side that restores and in private delegates.
     fn sealing(&self) -> Option<Sealing<'_>> {
         match self {
             Self::Primary {
-                signer,
+                signer: Some(signer),
                 recipients,
                 resources,
             } => Some(Sealing {
@@ -100,7 +114,15 @@ impl SidePorts {
                 recipients,
                 resources: resources.as_deref(),
             }),
-            Self::Recovery { .. } => None,
+            Self::Primary { signer: None, .. } | Self::Recovery { .. } | Self::PrivateRecovery { .. } => None,
+        }
+    }
+
+    /// Returns the keys that captures are encrypted for; none on the side that restores.
+    fn recipients(&self) -> Option<&[RecipientKey]> {
+        match self {
+            Self::Primary { recipients, .. } => Some(recipients),
+            Self::Recovery { .. } | Self::PrivateRecovery { .. } => None,
         }
     }
 }
@@ -118,9 +140,9 @@ impl Delegate {
         named: Option<&JobId>,
     ) -> Result<InvocationSummary, StoreError> {
         let worker = Worker {
-            application: &self.application,
+            delegate: &self.id,
             environment: &self.environment,
-            delegate: &self.function,
+            function: &self.function,
             coordinators: &self.coordinators,
             named,
             rotation: &self.rotation,
@@ -131,12 +153,12 @@ impl Delegate {
         worker.run(invocation, deadline).await
     }
 
-    /// Returns the failure of a job for the other side.
-    fn wrong_side(kind: &str) -> EpochEnd {
+    /// Returns the failure of a job for another delegate.
+    fn wrong_delegate(kind: &str) -> EpochEnd {
         EpochEnd::failed(
             Problem::new(
                 Code::JobDocumentRefused,
-                format!("{kind} is not a job for this side of the application"),
+                format!("{kind} is not a job for this delegate of the application"),
                 "report this as a bug of the coordinator",
             ),
             false,
@@ -155,11 +177,19 @@ impl Delegate {
             role: self.role.clone(),
             checked_at: self.clock.now(),
             findings: unreachable.map_or_else(Vec::new, |unreachable| unreachable.findings.clone()),
+            private: unreachable.and_then(|unreachable| unreachable.private.clone()),
         }
     }
 }
 
 impl Handlers for Delegate {
+    fn recipient(&self, work: &Work) -> Option<String> {
+        match (&self.side, work) {
+            (SidePorts::PrivateRecovery { keys, .. }, Work::Restore(_)) => keys.renew(),
+            _ => None,
+        }
+    }
+
     fn job_ended(&self, work: &Work, claim: &Claim, outcome: &Outcome) {
         // Printed without the log format: CloudWatch extracts metrics only from lines that are a single JSON
         // document.

@@ -45,6 +45,12 @@ pub const APPLICATION: Template = Template {
     body: include_str!("../../../cloudformation/application.yaml"),
 };
 
+/// The private delegate of a cluster without a public endpoint: one stack per such cluster.
+pub const PRIVATE_DELEGATE: Template = Template {
+    name: "private-delegate",
+    body: include_str!("../../../cloudformation/private-delegate.yaml"),
+};
+
 impl Template {
     /// Returns the name of the stack of a template that is deployed once per account and Region.
     #[must_use]
@@ -56,6 +62,13 @@ impl Template {
     #[must_use]
     pub fn stack_of(&self, application: &ApplicationName) -> String {
         format!("lifeboat-{}-{application}", self.name)
+    }
+
+    /// Returns the name of the stack of a template that is deployed for each private delegate. Names of stacks have letters,
+    /// digits and hyphens only (AWS CloudFormation API Reference, `CreateStack`), so it is that of the delegate's resources.
+    #[must_use]
+    pub fn stack_named(&self, name: &str) -> String {
+        format!("lifeboat-{}-{}", self.name, name.replace('_', "-"))
     }
 
     /// Returns the names of the template's parameters.
@@ -85,7 +98,14 @@ mod tests {
     /// So that `aws cloudformation deploy` needs no bucket.
     #[test]
     fn every_template_fits_into_a_request() {
-        for template in [CONTROL, RECOVERY_ACCESS, PRIMARY_ACCESS, REBUILD, APPLICATION] {
+        for template in [
+            CONTROL,
+            RECOVERY_ACCESS,
+            PRIMARY_ACCESS,
+            REBUILD,
+            APPLICATION,
+            PRIVATE_DELEGATE,
+        ] {
             let size = template.body.len();
             assert!(size <= LARGEST_INLINE, "{}: {size}", template.name);
             assert!(!template.parameters().is_empty(), "{}", template.name);

@@ -47,7 +47,7 @@ pub async fn put_once(store: &dyn ObjectStore, key: &ObjectKey, bytes: Bytes) ->
     }
 }
 
-/// Claims a job for an invocation; `None` if another invocation has claimed it.
+/// Claims a job for an invocation, with the public half of a key pair of this epoch if there is one; `None` if another invocation has claimed it.
 ///
 /// # Errors
 /// If a request to the store fails.
@@ -57,6 +57,7 @@ pub async fn claim(
     invocation: &str,
     now: Timestamp,
     deadline: Timestamp,
+    recipient: Option<String>,
 ) -> Result<Option<Claim>, StoreError> {
     let Assignment { job, epoch, .. } = &pending.assignment;
     let claim = Claim {
@@ -66,6 +67,7 @@ pub async fn claim(
         invocation: invocation.to_owned(),
         claimed_at: now,
         deadline,
+        recipient,
     };
     let key = JobFile::Claim(*epoch).key(job);
     match put_once(store, &key, claim.to_bytes().into()).await? {

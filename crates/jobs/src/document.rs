@@ -49,6 +49,9 @@ pub struct Claim {
     /// The latest end of the invocation, by the delegate's clock.
     #[schemars(with = "String")]
     pub deadline: Timestamp,
+    /// The public half of a key pair that the invocation made for this epoch, PEM ([`super::data_keys`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<String>,
 }
 
 /// The progress at the end of an epoch. Written by the delegate; the next epoch continues from it.

@@ -1,6 +1,6 @@
 //! The keys of a job's documents.
 
-use lifeboat_model::{ApplicationName, ClusterName, Epoch, JobId, ObjectKey};
+use lifeboat_model::{ClusterName, DelegateId, Epoch, JobId, ObjectKey};
 
 /// A document of a job, identified by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,10 +19,10 @@ pub enum JobFile {
     Cancel,
 }
 
-/// Returns the prefix of all keys of an application's jobs.
+/// Returns the prefix of all keys of a delegate's jobs.
 #[must_use]
-pub fn jobs_prefix(application: &ApplicationName) -> String {
-    format!("jobs/{application}/")
+pub fn jobs_prefix(delegate: &DelegateId) -> String {
+    format!("jobs/{delegate}/")
 }
 
 /// Returns the prefix of all keys of a job.
@@ -98,8 +98,10 @@ mod tests {
 
     #[test]
     fn keys_and_documents_belong_together() {
-        let job = JobId::parse("shop/20261121T112233Z-7f3a9c-capture-00").unwrap();
         let second = Epoch::FIRST.next();
+        let jobs =
+            ["shop", "shop.orders"].map(|delegate| format!("{delegate}/20261121T112233Z-7f3a9c-capture-00"));
+        let jobs = jobs.map(|job| JobId::parse(job).unwrap());
         for (file, name) in [
             (JobFile::Assignment(Epoch::FIRST), "assignment.json"),
             (JobFile::Assignment(second), "assignment-0002.json"),
@@ -109,9 +111,11 @@ mod tests {
             (JobFile::Result, "result.json"),
             (JobFile::Cancel, "cancel.json"),
         ] {
-            let key = file.key(&job);
-            assert_eq!(key.as_str(), format!("jobs/{job}/{name}"));
-            assert_eq!(JobFile::of_key(key.as_str()), Some((job.clone(), file)));
+            for job in &jobs {
+                let key = file.key(job);
+                assert_eq!(key.as_str(), format!("jobs/{job}/{name}"));
+                assert_eq!(JobFile::of_key(key.as_str()), Some((job.clone(), file)));
+            }
         }
         for other in [
             "jobs/shop/x",

@@ -3,14 +3,18 @@
 //! A job is a folder of documents. Each but `progress` is created once, by a conditional write:
 //!
 //! ```text
-//! jobs/<application>/<job>/assignment.json        coordinator: the work; allows epoch 1
-//! jobs/<application>/<job>/assignment-0002.json   coordinator: allows epoch 2
-//! jobs/<application>/<job>/claim-0001.json        delegate: the invocation that owns epoch 1
-//! jobs/<application>/<job>/checkpoint-0001.json   delegate: the progress at the end of epoch 1
-//! jobs/<application>/<job>/progress-0001.json     delegate: what it is doing, for somebody who waits
-//! jobs/<application>/<job>/result.json            delegate: the end, with the epoch that wrote it
-//! jobs/<application>/<job>/cancel.json            coordinator: end early
+//! jobs/<delegate>/<job>/assignment.json        coordinator: the work; allows epoch 1
+//! jobs/<delegate>/<job>/assignment-0002.json   coordinator: allows epoch 2
+//! jobs/<delegate>/<job>/claim-0001.json        delegate: the invocation that owns epoch 1
+//! jobs/<delegate>/<job>/checkpoint-0001.json   delegate: the progress at the end of epoch 1
+//! jobs/<delegate>/<job>/progress-0001.json     delegate: what it is doing, for somebody who waits
+//! jobs/<delegate>/<job>/result.json            delegate: the end, with the epoch that wrote it
+//! jobs/<delegate>/<job>/cancel.json            coordinator: end early
 //! ```
+//!
+//! The first part is the delegate that does the job: the application's name for the public one, with the name of a cluster
+//! for a private one ([`lifeboat_model::DelegateId`]). A delegate looks for jobs nowhere else, and its role can write
+//! nowhere else.
 //!
 //! [`signed`] authenticates the documents of the coordinator: a delegate uses an assignment or a cancellation
 //! only if the coordinator's key has signed it. [`folder`] reads a job's folder within limits, whatever it
@@ -27,7 +31,9 @@
 
 pub mod checkpoint;
 pub mod claim;
+pub mod data_keys;
 pub mod document;
+pub mod endpoint;
 pub mod finding;
 pub mod folder;
 pub mod keys;
@@ -43,7 +49,9 @@ pub mod work;
 pub mod worker;
 
 pub use checkpoint::{CaptureCheckpoint, CompleteRanges, PlanCheckpoint, Progress, RestoreCheckpoint};
+pub use data_keys::{DataKeysDone, DataKeysWork, WrappedDataKey, data_keys_job};
 pub use document::{Assignment, Cancel, Checkpoint, Claim, Doing, ProgressReport};
+pub use endpoint::{ClusterEndpoint, PrivateEndpoint};
 pub use finding::{AccessFinding, Failure};
 pub use keys::JobFile;
 pub use read::{Document, DocumentError};

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_format::VerifyingKey;
-use lifeboat_model::{ApplicationName, Diagnostic as _, EnvironmentId, JobId};
+use lifeboat_model::{DelegateId, Diagnostic as _, EnvironmentId, JobId};
 use lifeboat_store::listing::MAX_KEYS;
 use lifeboat_store::ports::{Listed, ObjectStore, StoreError};
 
@@ -69,8 +69,8 @@ impl Rotation {
 pub struct Search<'a> {
     /// Its scratch bucket.
     pub store: &'a dyn ObjectStore,
-    /// Its application.
-    pub application: &'a ApplicationName,
+    /// Its id.
+    pub delegate: &'a DelegateId,
     /// Its environment.
     pub environment: &'a EnvironmentId,
     /// The keys of the coordinator.
@@ -88,7 +88,7 @@ struct Listing {
 }
 
 impl Search<'_> {
-    /// Lists the jobs of the application whose newest epoch is not claimed. `since` is a job name or a prefix of
+    /// Lists the jobs of the delegate whose newest epoch is not claimed. `since` is a job name or a prefix of
     /// one: jobs that sort before it are over and are not read, so that old jobs cause no requests.
     ///
     /// # Errors
@@ -96,13 +96,13 @@ impl Search<'_> {
     pub async fn run(&self, since: &str) -> Result<PendingJobs, StoreError> {
         let mut pending = PendingJobs::default();
         if let Some(job) = self.named
-            && job.application() == *self.application
+            && job.delegate() == *self.delegate
             && job.name() >= since
         {
             let files = self.folder(job).files().await?;
             self.look(job, &files, &mut pending).await?;
         }
-        let prefix = jobs_prefix(self.application);
+        let prefix = jobs_prefix(self.delegate);
         let start = format!("{prefix}{since}");
         let mut after = self.rotation.get().filter(|at| *at > start).unwrap_or(start);
         let mut looks = 0;
@@ -122,7 +122,7 @@ impl Search<'_> {
                     return Ok(pending);
                 }
                 let end = end_of(&prefix, &name);
-                if let Ok(job) = JobId::new(self.application, &name) {
+                if let Ok(job) = JobId::new(self.delegate, &name) {
                     // The last folder of a page goes on in the next one.
                     if !is_last && number + 1 == count {
                         files = self.folder(&job).files().await?;

@@ -10,6 +10,8 @@ use lifeboat_recovery_point::cursor::{CapturedCluster, TypeCounts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::data_keys::DataKeysDone;
+use super::endpoint::PrivateEndpoint;
 use super::finding::{AccessFinding, Failure};
 use super::work::ClusterTarget;
 
@@ -92,6 +94,8 @@ pub enum Done {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Failure>,
     },
+    /// Data keys were wrapped for a private delegate.
+    DataKeys(DataKeysDone),
 }
 
 /// The result of a completed capture.
@@ -243,4 +247,7 @@ pub struct AccessReport {
     pub checked_at: Timestamp,
     /// The missing access; empty if access is sufficient.
     pub findings: Vec<AccessFinding>,
+    /// The private endpoint of the cluster, if the public delegate found that it can be reached by that one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private: Option<Box<PrivateEndpoint>>,
 }

@@ -3,10 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_format::Sha256;
-use lifeboat_model::{AccountId, Arn, ClusterName, Filter, JobId, RecoveryPointId, Region, SharedStack};
+use lifeboat_model::{
+    AccountId, Arn, ArnKind, ClusterName, Filter, JobId, RecoveryPointId, Region, SharedStack,
+};
 use lifeboat_recovery_point::cursor::Types;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::data_keys::DataKeysWork;
+use super::endpoint::ClusterEndpoint;
 
 /// The work of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +29,8 @@ pub enum Work {
     Plan(PlanWork),
     /// Check the delegate's access to clusters.
     Check(CheckWork),
+    /// Wrap the data keys of a recovery point for a private delegate.
+    DataKeys(DataKeysWork),
 }
 
 /// The payload of a capture job.
@@ -186,6 +193,30 @@ pub struct ClusterTarget {
     pub name: ClusterName,
     /// The ARN of the EKS cluster.
     pub arn: Arn,
+    /// The endpoint, for a private delegate. The public one asks EKS for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<ClusterEndpoint>,
+}
+
+impl ClusterTarget {
+    /// Returns the cluster with this ARN, under a name.
+    #[must_use]
+    pub fn new(name: ClusterName, arn: Arn) -> Self {
+        Self {
+            name,
+            arn,
+            endpoint: None,
+        }
+    }
+
+    /// Returns the cluster's name in EKS; `None` if the ARN is not that of a cluster.
+    #[must_use]
+    pub fn eks_name(&self) -> Option<ClusterName> {
+        match self.arn.kind() {
+            ArnKind::Cluster { name } => ClusterName::parse(name).ok(),
+            _ => None,
+        }
+    }
 }
 
 /// The location of an application's recovery points.
@@ -214,6 +245,7 @@ impl Work {
             Self::Restore(_) => "restore",
             Self::Plan(_) => "plan",
             Self::Check(_) => "check",
+            Self::DataKeys(_) => "data-keys",
         }
     }
 
@@ -222,7 +254,7 @@ impl Work {
     pub fn clusters(&self) -> &[ClusterTarget] {
         match self {
             Self::Capture(CaptureWork { clusters, .. }) | Self::Check(CheckWork { clusters, .. }) => clusters,
-            Self::Seal(_) | Self::Build(_) => &[],
+            Self::Seal(_) | Self::Build(_) | Self::DataKeys(_) => &[],
             Self::Plan(work) => &work.clusters,
             Self::Restore(work) => std::slice::from_ref(&work.target),
         }

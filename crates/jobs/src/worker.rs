@@ -10,12 +10,13 @@ use async_trait::async_trait;
 use futures::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_format::VerifyingKey;
-use lifeboat_model::{ApplicationName, Arn, Diagnostic as _, EnvironmentId, ErrorKind, JobId, Problem};
+use lifeboat_model::{Arn, DelegateId, Diagnostic as _, EnvironmentId, ErrorKind, JobId, Problem};
 use lifeboat_store::ports::{Clock, ETag, ObjectStore, StoreError};
 
 use super::FORMAT;
 use super::checkpoint::Progress;
 use super::claim::{self, Ownership};
+use super::data_keys::DataKeysWork;
 use super::document::{Assignment, Checkpoint, Claim, Doing, ProgressReport};
 use super::keys::JobFile;
 use super::pending::{self, PendingJob, Rotation, Search};
@@ -34,12 +35,12 @@ const POLL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The delegate's side of a scratch bucket.
 pub struct Worker<'a, H> {
-    /// The application whose jobs are processed.
-    pub application: &'a ApplicationName,
+    /// The delegate whose jobs are processed.
+    pub delegate: &'a DelegateId,
     /// The environment that the jobs must be assigned to.
     pub environment: &'a EnvironmentId,
     /// The ARN of the delegate's function, named in each result.
-    pub delegate: &'a Arn,
+    pub function: &'a Arn,
     /// The keys of the coordinator; assignments that none of them has signed are refused.
     pub coordinators: &'a [VerifyingKey],
     /// The job that the event of the invocation names, if any.
@@ -70,7 +71,14 @@ pub trait Handlers:
     + Handler<RestoreWork>
     + Handler<PlanWork>
     + Handler<CheckWork>
+    + Handler<DataKeysWork>
 {
+    /// Makes a key pair for an epoch of this work, if the handler needs one; returns the public half, PEM.
+    fn recipient(&self, work: &Work) -> Option<String> {
+        let _ = work;
+        None
+    }
+
     /// Called before a job ends with this outcome.
     fn job_ended(&self, work: &Work, claim: &Claim, outcome: &Outcome) {
         let _ = (work, claim, outcome);
@@ -285,7 +293,7 @@ impl<H: Handlers> Worker<'_, H> {
             }
             let search = Search {
                 store: self.store,
-                application: self.application,
+                delegate: self.delegate,
                 environment: self.environment,
                 keys: self.coordinators,
                 rotation: self.rotation,
@@ -311,7 +319,7 @@ impl<H: Handlers> Worker<'_, H> {
     }
 
     /// Claims and processes one job unless another invocation has claimed it. Returns whether it was claimed.
-    #[tracing::instrument(name = "job", skip_all, fields(application = %self.application, job = %job.assignment.job, epoch = job.assignment.epoch.get()))]
+    #[tracing::instrument(name = "job", skip_all, fields(delegate = %self.delegate, job = %job.assignment.job, epoch = job.assignment.epoch.get()))]
     async fn take(
         &self,
         job: &PendingJob,
@@ -320,7 +328,9 @@ impl<H: Handlers> Worker<'_, H> {
         summary: &mut InvocationSummary,
     ) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        let Some(claim) = claim::claim(self.store, job, invocation, now, deadline.0).await? else {
+        let recipient = self.handlers.recipient(&job.assignment.work);
+        let claim = claim::claim(self.store, job, invocation, now, deadline.0, recipient);
+        let Some(claim) = claim.await? else {
             return Ok(false);
         };
         summary.claimed += 1;
@@ -368,6 +378,7 @@ impl<H: Handlers> Worker<'_, H> {
             Work::Restore(work) => self.handlers.handle(epoch, work).await,
             Work::Plan(work) => self.handlers.handle(epoch, work).await,
             Work::Check(work) => self.handlers.handle(epoch, work).await,
+            Work::DataKeys(work) => self.handlers.handle(epoch, work).await,
         }
     }
 
@@ -388,7 +399,7 @@ impl<H: Handlers> Worker<'_, H> {
             outcome,
             access,
             environment: self.environment.clone(),
-            delegate: self.delegate.clone(),
+            delegate: self.function.clone(),
         };
         claim::finish(self.store, &result).await.map(drop)
     }

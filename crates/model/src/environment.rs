@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ApplicationName, Arn, EnvironmentId, InvalidIdentifier, ObjectKey};
+use crate::{ApplicationName, Arn, ClusterName, DelegateId, EnvironmentId, ObjectKey};
 
 /// The format version of both documents.
 pub const FORMAT: u32 = 1;
@@ -69,7 +69,7 @@ pub struct EnvironmentRegistration {
     pub registered_at: Timestamp,
 }
 
-/// `delegates/<application>.json`: the registration of an application's delegate in this environment.
+/// `delegates/<delegate>.json`: the registration of a delegate in this environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DelegateRegistration {
@@ -81,12 +81,16 @@ pub struct DelegateRegistration {
     pub environment: EnvironmentId,
     /// The side of the application that the delegate serves.
     pub side: Side,
+    /// The name in EKS of the cluster that the delegate works on, if it is a private delegate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterName>,
     /// The ARN of the delegate's Lambda function.
     pub function: Arn,
     /// The ARN of the function's role, for which clusters need an access entry.
     pub role: Arn,
     /// The key of the application on this side: the one that signs its recovery points on the primary side, the one
-    /// that they are encrypted for on the recovery side. Registrations of former versions do not have it.
+    /// that they are encrypted for on the recovery side. Private delegates use no key, and registrations of former versions
+    /// do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<RegisteredKey>,
     /// The version of Lifeboat that wrote the registration.
@@ -94,6 +98,17 @@ pub struct DelegateRegistration {
     /// When the registration was written, by the clock of the delegate.
     #[schemars(with = "String")]
     pub registered_at: Timestamp,
+}
+
+impl DelegateRegistration {
+    /// Returns the id of the delegate.
+    #[must_use]
+    pub fn id(&self) -> DelegateId {
+        match &self.cluster {
+            Some(cluster) => DelegateId::private(&self.application, cluster),
+            None => DelegateId::public(&self.application),
+        }
+    }
 }
 
 /// Returns the key of an environment's registration.
@@ -104,9 +119,8 @@ pub fn environment_key() -> ObjectKey {
 
 /// Returns the key of a delegate's registration.
 #[must_use]
-pub fn delegate_key(application: &ApplicationName) -> ObjectKey {
-    let key: Result<ObjectKey, InvalidIdentifier> = ObjectKey::parse(format!("delegates/{application}.json"));
-    key.expect("an application name is a clean path segment")
+pub fn delegate_key(delegate: &DelegateId) -> ObjectKey {
+    ObjectKey::parse(format!("delegates/{delegate}.json")).expect("a delegate id is a clean path segment")
 }
 
 #[cfg(test)]
@@ -131,9 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn delegates_register_under_their_application() {
-        let key = delegate_key(&ApplicationName::parse("shop").unwrap());
-        assert_eq!(key.as_str(), "delegates/shop.json");
+    fn delegates_register_under_their_id() {
+        for (id, key) in [
+            ("shop", "delegates/shop.json"),
+            ("shop.orders", "delegates/shop.orders.json"),
+        ] {
+            assert_eq!(delegate_key(&DelegateId::parse(id).unwrap()).as_str(), key);
+        }
         assert_eq!(environment_key().as_str(), "environment.json");
     }
 }

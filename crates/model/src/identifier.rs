@@ -81,6 +81,7 @@ macro_rules! identifier {
 }
 
 pub mod aws;
+pub mod delegate;
 pub mod job;
 pub mod kms;
 

@@ -30,6 +30,7 @@ pub use environment::{DelegateRegistration, EnvironmentRegistration, Side};
 pub use error::ErrorKind;
 pub use filter::{Filter, LabelSelector, TypeSelector};
 pub use identifier::aws::{AccountId, Arn, ArnKind, EnvironmentId, Partition, Region, StackName};
+pub use identifier::delegate::DelegateId;
 pub use identifier::job::{Epoch, JobId, RequestToken};
 pub use identifier::kms::KmsKeyId;
 pub use identifier::{ApplicationName, ClusterName, InvalidIdentifier, ObjectKey, PackName, RecoveryPointId};

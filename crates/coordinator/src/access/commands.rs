@@ -3,7 +3,7 @@
 //! Each is one line, so that indentation and wrapping do not break it. Commands that use kubectl begin with
 //! `aws eks update-kubeconfig`, so that they never act on another cluster.
 
-use lifeboat_model::{ApplicationName, Arn, ArnKind, Side};
+use lifeboat_model::{ApplicationName, Arn, ArnKind, ClusterName, Side};
 
 use super::findings::Worded;
 
@@ -107,6 +107,24 @@ pub(super) fn grant_access(cluster: &Arn, user: &str, application: &ApplicationN
         ),
     };
     format!("{} && {grant}", kubeconfig(cluster))
+}
+
+/// Returns the command that deploys the private delegate of a cluster.
+pub(super) fn deploy_private(
+    application: &ApplicationName,
+    side: Side,
+    cluster: &Arn,
+    called: &ClusterName,
+) -> String {
+    let Named { region, name } = named(cluster);
+    let command =
+        format!("lifeboat deploy private-delegate {application} --cluster {name} --region {region}");
+    match side {
+        Side::Recovery => format!("{command} --side recovery"),
+        Side::Primary if called.as_str() == name => command,
+        // The captures of the cluster have this name.
+        Side::Primary => format!("{command} --name-in-application {called}"),
+    }
 }
 
 /// Returns the command that opens the public endpoint to all addresses; the cluster still authorizes each

@@ -3,7 +3,7 @@
 //! Names in commands come from the application document and from the layout of the stacks. A name that only a delegate
 //! reported is used if it is one of these, and otherwise quoted or left out.
 
-use lifeboat_aws::names::delegate_role;
+use lifeboat_aws::names::{delegate_role, private_role};
 use lifeboat_jobs::AccessReport;
 use lifeboat_jobs::finding::AccessFinding;
 use lifeboat_model::{
@@ -20,6 +20,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) side: Side,
     /// The cluster.
     pub(crate) cluster: &'a Arn,
+    /// Its name in the application.
+    pub(crate) called: &'a ClusterName,
     /// The delegate's role.
     pub(crate) role: Arn,
 }
@@ -56,20 +58,23 @@ impl Worded {
 }
 
 /// Returns the role of an application's delegate in an environment: the one that the delegate reported, if it has the
-/// account and the name of the role of the stack `application`, and otherwise that role without a path.
+/// account and the name of the role of the stack `application`, or of the stack `private-delegate` of the cluster; and
+/// otherwise the role of the stack `application` without a path.
 pub(crate) fn role_of(
     reported: Option<&Arn>,
     application: &ApplicationName,
     environment: &EnvironmentId,
     side: Side,
+    cluster: Option<&ClusterName>,
 ) -> Option<Arn> {
     let name = delegate_role(application, side, &environment.region);
+    let private = cluster.map(|cluster| private_role(application, side, cluster, &environment.region));
     let partition = environment.region.partition();
     let is_ours = |role: &&Arn| {
-        let path = role
-            .resource()
-            .strip_prefix("role/")
-            .and_then(|path| path.strip_suffix(name.as_str()));
+        let path = role.resource().strip_prefix("role/").and_then(|path| {
+            let of_private = private.as_deref().and_then(|private| path.strip_suffix(private));
+            of_private.or_else(|| path.strip_suffix(name.as_str()))
+        });
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b == b'/';
         role.service() == "iam"
             && role.partition() == partition
@@ -103,11 +108,22 @@ impl Subject<'_> {
         environment: &EnvironmentId,
         report: &'a AccessReport,
     ) -> Option<Subject<'a>> {
+        let cluster = match report.arn.kind() {
+            ArnKind::Cluster { name } => ClusterName::parse(name).ok(),
+            _ => None,
+        };
         Some(Subject {
             application,
             side,
             cluster: &report.arn,
-            role: role_of(Some(&report.role), application, environment, side)?,
+            called: &report.cluster,
+            role: role_of(
+                Some(&report.role),
+                application,
+                environment,
+                side,
+                cluster.as_ref(),
+            )?,
         })
     }
 
@@ -168,10 +184,14 @@ impl Subject<'_> {
                 "wait until EKS has created it",
             )),
             AccessFinding::PrivateEndpoint {} => Worded::new(problem(
-                format!("{name} has no public endpoint, and the delegate does not run in its VPC"),
-                "run the command to open the public endpoint (the cluster still authenticates every request), or remove the cluster from the application",
+                format!("{name} has no public endpoint, and no private delegate is registered for it"),
+                "run the command, with credentials for the account, to deploy a delegate into the VPC of the cluster",
             ))
-            .with_command(commands::open(self.cluster)),
+            .with_command(self.deploy_private())
+            .or(
+                "to open the public endpoint (the cluster still authenticates every request)",
+                commands::open(self.cluster),
+            ),
             AccessFinding::RestrictedEndpoint { .. } => Worded::new(problem(
                 format!("the public endpoint of {name} does not allow all addresses"),
                 "run the command to allow all addresses (a Lambda function has no fixed address, and the cluster still authenticates every request)",
@@ -193,6 +213,10 @@ impl Subject<'_> {
             } => self.missing(types, *more, user.as_deref()),
             AccessFinding::Other(failure) => Worded::new(failure.problem()),
         }
+    }
+
+    fn deploy_private(&self) -> String {
+        commands::deploy_private(self.application, self.side, self.cluster, self.called)
     }
 
     /// Words the lack of permissions. A recovery point is made without types that cannot be read and is marked

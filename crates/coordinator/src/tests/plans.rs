@@ -280,8 +280,7 @@ fn the_hash_of_a_plan_is_that_of_its_parts_targets_and_point() {
     };
     let target = |arn: &str| {
         let arn = Arn::parse(format!("arn:aws:eks:eu-central-1:222222222222:cluster/{arn}")).unwrap();
-        let name = ClusterName::parse("orders").unwrap();
-        [ClusterTarget { name, arn }]
+        [ClusterTarget::new(ClusterName::parse("orders").unwrap(), arn)]
     };
     let point = RecoveryPointId::parse("20261121T100000Z-aaaaaa").unwrap();
     let hash = parts(Some(false), false).hash(&point, &target("a"));

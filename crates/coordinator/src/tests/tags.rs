@@ -18,9 +18,9 @@ fn by_tag() -> Scenario {
 
 fn found(names: &[&str]) -> Outcome {
     let primary = EnvironmentId::parse("111111111111-eu-west-1").unwrap();
-    let found = names.iter().map(|name| ClusterTarget {
-        name: ClusterName::parse(*name).unwrap(),
-        arn: Arn::cluster(&primary, name).unwrap(),
+    let found = names.iter().map(|name| {
+        let arn = Arn::cluster(&primary, name).unwrap();
+        ClusterTarget::new(ClusterName::parse(*name).unwrap(), arn)
     });
     Outcome::Done(Done::Check {
         key: None,

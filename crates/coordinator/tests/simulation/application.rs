@@ -148,11 +148,12 @@ impl Application {
                 key: None,
                 environment: environment.id.clone(),
                 side,
+                cluster: None,
                 version: "0.1.0".to_owned(),
                 registered_at: now,
             };
             let bytes = Bytes::from(serde_json::to_vec(&delegate).unwrap());
-            block_on(environment.store.put_new(&delegate_key(&self.name), bytes)).unwrap();
+            block_on(environment.store.put_new(&delegate_key(&delegate.id()), bytes)).unwrap();
         }
     }
 }

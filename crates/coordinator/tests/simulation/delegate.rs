@@ -14,10 +14,12 @@ use lifeboat_jobs::keys::plan_part_key;
 use lifeboat_jobs::pending::Rotation;
 use lifeboat_jobs::worker::{Deadline, Epoch, EpochEnd, Handler, Handlers, Stop, Worker};
 use lifeboat_jobs::{
-    AccessFinding, AccessReport, BuildDone, BuildWork, CheckWork, ClusterTarget, Doing, Done, Outcome,
-    PartDone, PlanCheckpoint, PlanDone, PlanWork, Progress, RestoreDone, RestoreWork, SealWork,
+    AccessFinding, AccessReport, BuildDone, BuildWork, CheckWork, ClusterTarget, DataKeysWork, Doing, Done,
+    Outcome, PartDone, PlanCheckpoint, PlanDone, PlanWork, Progress, RestoreDone, RestoreWork, SealWork,
 };
-use lifeboat_model::{ApplicationName, Arn, BuildProgress, Code, Diagnostic as _, EnvironmentId, Problem};
+use lifeboat_model::{
+    ApplicationName, Arn, BuildProgress, Code, DelegateId, Diagnostic as _, EnvironmentId, Problem,
+};
 use lifeboat_store::ports::{Clock, ObjectStore, Signer as _, StoreError};
 
 use crate::rng::{Shared, Skewed};
@@ -75,11 +77,11 @@ impl Delegate {
 
     /// Runs one invocation. A store failure ends it early.
     pub(crate) async fn run(self) {
-        let delegate = Arn::function(&self.environment, &format!("lifeboat-{}", self.application)).unwrap();
+        let function = Arn::function(&self.environment, &format!("lifeboat-{}", self.application)).unwrap();
         let worker = Worker {
-            application: &self.application,
+            delegate: &DelegateId::public(&self.application),
             environment: &self.environment,
-            delegate: &delegate,
+            function: &function,
             coordinators: COORDINATORS.as_slice(),
             named: None,
             rotation: &Rotation::default(),
@@ -142,6 +144,7 @@ impl Delegate {
                 true => vec![AccessFinding::NoAccessEntry { access_entries: true }],
                 false => Vec::new(),
             },
+            private: None,
         };
         clusters.iter().map(report).collect()
     }
@@ -158,6 +161,14 @@ pub(crate) fn store_failed(error: &StoreError) -> EpochEnd {
 }
 
 impl Handlers for Delegate {}
+
+/// The simulation has no private delegates.
+#[async_trait(?Send)]
+impl Handler<DataKeysWork> for Delegate {
+    async fn handle(&self, _: &Epoch<'_>, work: &DataKeysWork) -> EpochEnd {
+        panic!("{work:?} was assigned")
+    }
+}
 
 #[async_trait(?Send)]
 impl Handler<CheckWork> for Delegate {

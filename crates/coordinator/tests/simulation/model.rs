@@ -11,7 +11,7 @@ use lifeboat_coordinator::state::{PlanEnd, RestoreEnd, State};
 use lifeboat_jobs::keys::plan_part_key;
 use lifeboat_jobs::{CaptureDone, Done, Outcome, Trust, folder};
 use lifeboat_model::request::{Answer, Request};
-use lifeboat_model::{Code, Issue, JobId, RecoveryPointId};
+use lifeboat_model::{Code, DelegateId, Issue, JobId, RecoveryPointId};
 use lifeboat_recovery_point::{RecoveryPoint, Silent};
 use lifeboat_store::ports::{ObjectStore, Signer as _};
 
@@ -315,7 +315,8 @@ fn check_vault(fixture: &Fixture, state: &State) {
                 RecoveryPoint::open(Arc::clone(&vault), &shop(), point, SIGNER.verifying_key()).await;
             let opened = opened.unwrap();
             opened.verify_digests(&Silent).await.unwrap();
-            let job = |name: &str| JobId::new(&shop(), &format!("{point}-{name}")).unwrap();
+            let job =
+                |name: &str| JobId::new(&DelegateId::public(&shop()), &format!("{point}-{name}")).unwrap();
             // The job that sealed it: the only job of the recovery point, or the last one.
             let trust = Trust::Keys(COORDINATORS.as_slice());
             let seal = job("seal");

@@ -9,7 +9,7 @@ use lifeboat_apiserver::connect::{Address, AddressOptions};
 use lifeboat_aws::{AwsContext, ClusterAddress, EksClusters, EksTokenSource};
 use lifeboat_jobs::finding::Said;
 use lifeboat_jobs::{AccessFinding, ClusterTarget};
-use lifeboat_model::{ArnKind, ClusterName, Code, Diagnostic as _, EnvironmentId, ErrorKind, Problem};
+use lifeboat_model::{ClusterName, Code, Diagnostic as _, EnvironmentId, ErrorKind, Problem};
 use lifeboat_store::ports::{Clock, Randomness};
 
 use super::{Clusters, Unreachable};
@@ -46,11 +46,7 @@ impl Eks {
     }
 
     async fn describe(&self, target: &ClusterTarget) -> Result<ClusterAddress, Unreachable> {
-        let named = match target.arn.kind() {
-            ArnKind::Cluster { name } => ClusterName::parse(name).ok(),
-            _ => None,
-        };
-        let Some(name) = named else {
+        let Some(name) = target.eks_name() else {
             return Err(Unreachable::unavailable(AccessFinding::NotACluster {}));
         };
         if target.arn.environment().as_ref() != Some(&self.environment) {
@@ -65,8 +61,8 @@ impl Eks {
                 _ => AccessFinding::from(&problem),
             };
             Unreachable {
-                findings: vec![finding],
                 retry: error.kind() == ErrorKind::Retry,
+                ..Unreachable::unavailable(finding)
             }
         })
     }
@@ -108,16 +104,14 @@ impl Clusters for Eks {
                 _ => AccessFinding::from(&problem),
             };
             Unreachable {
-                findings: vec![finding],
                 retry: error.kind() == ErrorKind::Retry,
+                ..Unreachable::unavailable(finding)
             }
         })?;
         // Every EKS cluster name is a valid name; another one could not be described by name.
         let target = |address: ClusterAddress| {
-            Some(ClusterTarget {
-                name: ClusterName::parse(address.name).ok()?,
-                arn: address.arn,
-            })
+            let name = ClusterName::parse(address.name).ok()?;
+            Some(ClusterTarget::new(name, address.arn))
         };
         Ok(found.into_iter().filter_map(target).collect())
     }

@@ -97,7 +97,7 @@ async fn a_stack_registers_updates_and_goes() {
     let made = registrar.answer(&request("Create", None), now()).await;
     assert_eq!((made.status, made.reason.as_str()), ("SUCCESS", ""));
     assert_eq!(made.data["Environment"], "111111111111-eu-west-1");
-    let key = delegate_key(&registrar.application);
+    let key = delegate_key(&DelegateId::public(&registrar.application));
     let delegate: DelegateRegistration = read(store.as_ref(), &key).await;
     assert_eq!(delegate.role, registrar.role);
     assert_eq!(delegate.key.unwrap().arn, registrar.key);

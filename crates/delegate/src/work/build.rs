@@ -31,7 +31,7 @@ impl Handler<BuildWork> for Delegate {
             stacks,
         } = &self.side
         else {
-            return Self::wrong_side("build");
+            return Self::wrong_delegate("build");
         };
         if let Some(problem) = other_vault(&work.vault, place) {
             return EpochEnd::failed(problem, false);

@@ -25,9 +25,9 @@ use lifeboat_recovery_point::cursor::{CapturedCluster, ClusterCheckpoint, TypeCo
 use lifeboat_recovery_point::layout::WriterId;
 use lifeboat_store::ports::ObjectStore;
 
+use super::Delegate;
 use super::seal::{Captured, NotSealed};
 use super::watch::CancellingProgress;
-use super::{Delegate, Sealing};
 
 /// The HTTP status for a denied permission.
 const FORBIDDEN: u16 = 403;
@@ -56,16 +56,18 @@ enum ClusterOutcome {
 #[async_trait(?Send)]
 impl Handler<CaptureWork> for Delegate {
     async fn handle(&self, epoch: &Epoch<'_>, work: &CaptureWork) -> EpochEnd {
-        match self.side.sealing() {
-            Some(sealing) => self.capture(epoch, work, sealing).await,
-            None => Self::wrong_side("capture"),
+        match self.side.recipients() {
+            // A private delegate cannot seal.
+            Some(recipients) if !work.seal || self.side.sealing().is_some() => {
+                self.capture(epoch, work, recipients).await
+            }
+            _ => Self::wrong_delegate("capture"),
         }
     }
 }
 
 impl Delegate {
-    async fn capture(&self, epoch: &Epoch<'_>, work: &CaptureWork, sealing: Sealing<'_>) -> EpochEnd {
-        let recipients = sealing.recipients;
+    async fn capture(&self, epoch: &Epoch<'_>, work: &CaptureWork, recipients: &[RecipientKey]) -> EpochEnd {
         let CaptureWork {
             point,
             clusters,
@@ -79,7 +81,8 @@ impl Delegate {
         if let Err(problem) = own_recipient(asked, recipients) {
             return EpochEnd::failed(problem, false);
         }
-        if *seal {
+        let sealing = self.side.sealing().filter(|_| *seal);
+        if let Some(sealing) = sealing {
             match self.sealed(sealing.signer, point).await {
                 Ok(None) => {}
                 Ok(Some(sealed)) => return EpochEnd::Result(done(Some(sealed), Vec::new()), Vec::new()),
@@ -131,9 +134,9 @@ impl Delegate {
                 }
             }
         }
-        if !*seal {
+        let Some(sealing) = sealing else {
             return EpochEnd::Result(done(None, progress.done), reports);
-        }
+        };
         let captured = Captured {
             targets: clusters,
             clusters: &progress.done,

@@ -92,7 +92,7 @@ impl Delegate {
     fn side(&self) -> Side {
         match self.side {
             SidePorts::Primary { .. } => Side::Primary,
-            SidePorts::Recovery { .. } => Side::Recovery,
+            SidePorts::Recovery { .. } | SidePorts::PrivateRecovery { .. } => Side::Recovery,
         }
     }
 

@@ -50,7 +50,7 @@ impl Handler<PlanWork> for Delegate {
             stacks,
         } = &self.side
         else {
-            return Self::wrong_side("plan");
+            return Self::wrong_delegate("plan");
         };
         if let Some(problem) = other_vault(&work.vault, place) {
             return EpochEnd::failed(problem, false);

@@ -35,19 +35,27 @@ use crate::clusters::Settling;
 #[async_trait(?Send)]
 impl Handler<RestoreWork> for Delegate {
     async fn handle(&self, epoch: &Epoch<'_>, work: &RestoreWork) -> EpochEnd {
-        let SidePorts::Recovery {
-            unwrapper,
-            vault,
-            place,
-            ..
-        } = &self.side
-        else {
-            return Self::wrong_side("restore");
+        let (unwrapper, vault, place) = match &self.side {
+            SidePorts::Recovery {
+                unwrapper,
+                vault,
+                place,
+                ..
+            } => (Some(Arc::clone(unwrapper)), vault, place),
+            SidePorts::PrivateRecovery { vault, place, .. } => (None, vault, place),
+            SidePorts::Primary { .. } => return Self::wrong_delegate("restore"),
         };
-        match other_vault(&work.vault, place) {
-            Some(problem) => EpochEnd::failed(problem, false),
-            None => self.restore(epoch, work, unwrapper.as_ref(), vault).await,
+        if let Some(problem) = other_vault(&work.vault, place) {
+            return EpochEnd::failed(problem, false);
         }
+        let unwrapper = match unwrapper {
+            Some(unwrapper) => unwrapper,
+            None => match self.data_keys(epoch).await {
+                Ok(unwrapper) => unwrapper,
+                Err(end) => return end,
+            },
+        };
+        self.restore(epoch, work, unwrapper.as_ref(), vault).await
     }
 }
 

@@ -52,7 +52,7 @@ impl Handler<SealWork> for Delegate {
     async fn handle(&self, epoch: &Epoch<'_>, work: &SealWork) -> EpochEnd {
         match self.side.sealing() {
             Some(sealing) => self.seal(epoch, work, sealing).await,
-            None => Self::wrong_side("seal"),
+            None => Self::wrong_delegate("seal"),
         }
     }
 }

@@ -22,8 +22,8 @@ use lifeboat_jobs::{
 };
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_model::{
-    AccountId, ApplicationName, Arn, ClusterName, Code, Diagnostic as _, EnvironmentId, Epoch, Filter, JobId,
-    Problem, RecoveryPointId, Region,
+    AccountId, ApplicationName, Arn, ClusterName, Code, DelegateId, Diagnostic as _, EnvironmentId, Epoch,
+    Filter, JobId, Problem, RecoveryPointId, Region,
 };
 use lifeboat_recovery_point::cursor::Types;
 use lifeboat_recovery_point::{ReadablePoint, RecoveryPoint, Silent};
@@ -144,7 +144,7 @@ impl Fixture {
 
     pub(crate) fn primary(&self) -> Delegate {
         let side = SidePorts::Primary {
-            signer: Arc::new(PemSigner::load(&self.keys.signing_key).unwrap()),
+            signer: Some(Arc::new(PemSigner::load(&self.keys.signing_key).unwrap())),
             recipients: vec![keys::load_recipient(&self.keys.recovery_public).unwrap()],
             resources: None,
         };
@@ -175,6 +175,7 @@ impl Fixture {
         );
         let names = self.clusters.iter().flat_map(|(source, target)| [source, target]);
         Delegate {
+            id: DelegateId::public(&self.application),
             application: self.application.clone(),
             function: Arn::function(&environment, "lifeboat-shop").unwrap(),
             role: Arn::parse(role).unwrap(),
@@ -197,7 +198,7 @@ impl Fixture {
 
     pub(crate) fn assignment(&self, name: &str, work: Work) -> Assignment {
         let environment = match work {
-            Work::Build(_) | Work::Restore(_) | Work::Plan(_) => RECOVERY,
+            Work::Build(_) | Work::Restore(_) | Work::Plan(_) | Work::DataKeys(_) => RECOVERY,
             _ => PRIMARY,
         };
         Assignment {
@@ -404,10 +405,10 @@ impl Clock for Stepping {
 }
 
 pub(crate) fn target(name: &str, environment: &str, cluster: &str) -> ClusterTarget {
-    ClusterTarget {
-        name: ClusterName::parse(name).unwrap(),
-        arn: Arn::cluster(&EnvironmentId::parse(environment).unwrap(), cluster).unwrap(),
-    }
+    ClusterTarget::new(
+        ClusterName::parse(name).unwrap(),
+        Arn::cluster(&EnvironmentId::parse(environment).unwrap(), cluster).unwrap(),
+    )
 }
 
 /// One cluster under any name, whose server stops responding after a number of writes.

@@ -16,6 +16,7 @@ mod expected;
 mod fixture;
 mod forged;
 mod planned;
+mod private;
 
 use fixture::{Fixture, at, later, point};
 

@@ -29,6 +29,7 @@ fn claim(epoch: Epoch) -> Vec<u8> {
         invocation: "i".to_owned(),
         claimed_at: Timestamp::UNIX_EPOCH,
         deadline: Timestamp::UNIX_EPOCH,
+        recipient: None,
     };
     claim.to_bytes()
 }

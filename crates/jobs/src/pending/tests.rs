@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use futures::executor::block_on;
-use lifeboat_model::Epoch;
+use lifeboat_model::{DelegateId, Epoch};
 use lifeboat_store::metered::MeteredStore;
 use lifeboat_store::ports::Signer as _;
 
@@ -16,7 +16,7 @@ fn search(store: &MeteredStore, rotation: &Rotation, named: Option<&JobId>) -> (
     let keys = [signer().verifying_key().clone()];
     let search = Search {
         store,
-        application: &ApplicationName::parse("shop").unwrap(),
+        delegate: &DelegateId::parse("shop").unwrap(),
         environment: &environment(),
         keys: &keys,
         rotation,
@@ -84,15 +84,13 @@ fn the_job_of_an_event_is_found_at_once() {
     assert_eq!(jobs(&pending), [JOB]);
     for other in [
         "cart/20261121T112233Z-7f3a9c-check",
+        "shop.orders/20261121T112233Z-7f3a9c-check",
         "shop/20251121T112233Z-7f3a9c-check",
     ] {
         let job = JobId::parse(other).unwrap();
         assign(&store, other, Epoch::FIRST);
         let (pending, _) = search(&store, &Rotation::default(), Some(&job));
-        assert!(
-            pending.open.is_empty(),
-            "{other} is of another application, or over"
-        );
+        assert!(pending.open.is_empty(), "{other} is of another delegate, or over");
     }
 }
 

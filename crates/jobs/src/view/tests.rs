@@ -61,6 +61,7 @@ fn claim(number: u32) -> (ObjectKey, Bytes) {
         invocation: format!("i-{number}"),
         claimed_at: time(1),
         deadline: time(16),
+        recipient: None,
     };
     (
         JobFile::Claim(epoch(number)).key(&job()),

@@ -39,6 +39,7 @@ fn run(store: &MemoryStore, polls: u64, doing: impl Fn(u64) -> Doing) -> Result<
         invocation: "i".to_owned(),
         claimed_at: now,
         deadline: now,
+        recipient: None,
     };
     let keys = [signer().verifying_key().clone()];
     let epoch = Epoch {
@@ -84,6 +85,7 @@ fn told(store: &MemoryStore) -> Option<Doing> {
             invocation: "i".to_owned(),
             claimed_at: Timestamp::UNIX_EPOCH,
             deadline: Timestamp::UNIX_EPOCH,
+            recipient: None,
         },
     );
     view.assignments.insert(Number::FIRST, assignment);

@@ -7,16 +7,17 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ApplicationName, InvalidIdentifier, is_clean_path, is_dns_label};
+use super::delegate::DelegateId;
+use super::{ApplicationName, InvalidIdentifier, is_clean_path};
 
 identifier!(
-    /// The id of a job: `<application>/<name>`. The name begins with the recovery point or the second that
-    /// the job is for, so job ids sort by time.
+    /// The id of a job: `<delegate>/<name>`, the delegate that does it and a name. The name begins with the recovery point or the second that
+    /// the job is for, so that the jobs of a delegate sort by time.
     JobId,
     "job id",
-    "of the form <application>/<name>, the name of at most 160 letters, digits, '.', '-' and '_'",
-    |text| text.split_once('/').is_some_and(|(application, name)| {
-        is_dns_label(application) && name.len() <= 160 && !name.contains('/') && is_clean_path(name)
+    "of the form <delegate>/<name>, the name of at most 160 letters, digits, '.', '-' and '_'",
+    |text| text.split_once('/').is_some_and(|(delegate, name)| {
+        DelegateId::parse(delegate).is_ok() && name.len() <= 160 && !name.contains('/') && is_clean_path(name)
     })
 );
 
@@ -33,22 +34,27 @@ identifier!(
 );
 
 impl JobId {
-    /// Returns the id of an application's job with this name.
+    /// Returns the id of a delegate's job with this name.
     ///
     /// # Errors
     /// [`InvalidIdentifier`] if the name is not valid.
-    pub fn new(application: &ApplicationName, name: &str) -> Result<Self, InvalidIdentifier> {
-        Self::parse(format!("{application}/{name}"))
+    pub fn new(delegate: &DelegateId, name: &str) -> Result<Self, InvalidIdentifier> {
+        Self::parse(format!("{delegate}/{name}"))
+    }
+
+    /// Returns the delegate that does the job.
+    #[must_use]
+    pub fn delegate(&self) -> DelegateId {
+        DelegateId::parse(self.split().0).expect("a job id was parsed with its delegate")
     }
 
     /// Returns the application that the job belongs to.
     #[must_use]
     pub fn application(&self) -> ApplicationName {
-        let (application, _) = self.split();
-        ApplicationName::parse(application).expect("a job id was parsed with its application")
+        self.delegate().application()
     }
 
-    /// Returns the name within the application.
+    /// Returns the name, which is unique among the jobs of the delegate.
     #[must_use]
     pub fn name(&self) -> &str {
         self.split().1
@@ -120,6 +126,9 @@ mod tests {
         let id = JobId::parse("shop/20261121T112233Z-7f3a9c-capture-orders").unwrap();
         assert_eq!(id.application().as_str(), "shop");
         assert_eq!(id.name(), "20261121T112233Z-7f3a9c-capture-orders");
+        let private = JobId::parse("shop.orders/20261121T112233Z-7f3a9c-capture-orders").unwrap();
+        assert_eq!(private.delegate().as_str(), "shop.orders");
+        assert_eq!(private.application(), id.application());
         for wrong in [
             "", "shop", "shop/", "/x", "Shop/x", "shop/a/b", "shop/..", "shop/.a", "shop/a b",
         ] {

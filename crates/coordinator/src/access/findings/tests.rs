@@ -23,7 +23,8 @@ fn word(side: Side, finding: &AccessFinding) -> Worded {
         application: &ApplicationName::parse("shop").unwrap(),
         side,
         cluster: &Arn::cluster(&environment, "orders-prod").unwrap(),
-        role: role_of(None, &shop(), &environment, side).unwrap(),
+        called: &ClusterName::parse("orders").unwrap(),
+        role: role_of(None, &shop(), &environment, side, None).unwrap(),
     };
     subject.word(finding)
 }
@@ -81,6 +82,11 @@ fn each_reason_has_a_code_and_says_what_to_do() {
         ),
         ("without an endpoint", Side::Primary, AccessFinding::NoEndpoint {}),
         ("private only", Side::Primary, AccessFinding::PrivateEndpoint {}),
+        (
+            "private only, to be written",
+            Side::Recovery,
+            AccessFinding::PrivateEndpoint {},
+        ),
         (
             "closed to most",
             Side::Primary,
@@ -171,7 +177,7 @@ fn a_command_grants_nothing_to_somebody_whom_only_the_delegate_names() {
     }
     assert!(word(Side::Primary, &missing(Some(USER))).command.is_some());
     let primary = environment(Side::Primary);
-    let own = role_of(None, &shop(), &primary, Side::Primary).unwrap();
+    let own = role_of(None, &shop(), &primary, Side::Primary, None).unwrap();
     for (reported, is_used) in [
         (
             "arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-shop-eu-west-1",
@@ -196,7 +202,7 @@ fn a_command_grants_nothing_to_somebody_whom_only_the_delegate_names() {
         ),
     ] {
         let reported = Arn::parse(reported).unwrap();
-        let found = role_of(Some(&reported), &shop(), &primary, Side::Primary).unwrap();
+        let found = role_of(Some(&reported), &shop(), &primary, Side::Primary, None).unwrap();
         assert_eq!(found == reported, is_used, "{reported}");
         assert!(is_used || found == own);
     }

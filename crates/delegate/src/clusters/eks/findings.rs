@@ -3,8 +3,8 @@
 use lifeboat_apiserver::connect::AddressError;
 use lifeboat_aws::ClusterAddress;
 use lifeboat_aws::eks::{ClusterKind, Endpoint};
-use lifeboat_jobs::AccessFinding;
 use lifeboat_jobs::finding::Said;
+use lifeboat_jobs::{AccessFinding, ClusterEndpoint, PrivateEndpoint};
 use lifeboat_model::{Code, Diagnostic as _, ErrorKind};
 
 use crate::clusters::Unreachable;
@@ -33,7 +33,10 @@ pub(super) fn usable(address: &ClusterAddress) -> Result<&Endpoint, Unreachable>
         return Err(not_yet(AccessFinding::NotActive { said }));
     }
     if !address.endpoint_public {
-        return Err(Unreachable::unavailable(AccessFinding::PrivateEndpoint {}));
+        return Err(Unreachable {
+            private: private(address),
+            ..Unreachable::unavailable(AccessFinding::PrivateEndpoint {})
+        });
     }
     (address.endpoint.as_ref()).ok_or_else(|| not_yet(AccessFinding::NoEndpoint {}))
 }
@@ -50,20 +53,42 @@ pub(super) fn refused(address: &ClusterAddress, error: &AddressError) -> Unreach
             let mut limited = problem;
             limited.message = format!("only {} are allowed", address.public_cidrs.join(", "));
             let said = Said::from(&limited);
-            Unreachable::unavailable(AccessFinding::RestrictedEndpoint { said })
+            Unreachable {
+                private: private(address),
+                ..Unreachable::unavailable(AccessFinding::RestrictedEndpoint { said })
+            }
         }
         _ => Unreachable {
-            findings: vec![AccessFinding::from(&problem)],
             retry: error.kind() == ErrorKind::Retry,
+            ..Unreachable::unavailable(AccessFinding::from(&problem))
         },
     }
+}
+
+/// Returns the private endpoint of a cluster, if it has one. Each cluster has its network in EKS's description; one that is
+/// not complete cannot be used.
+fn private(address: &ClusterAddress) -> Option<Box<PrivateEndpoint>> {
+    if !address.endpoint_private {
+        return None;
+    }
+    let endpoint = address.endpoint.as_ref()?;
+    Some(Box::new(PrivateEndpoint {
+        endpoint: ClusterEndpoint {
+            url: endpoint.url.clone(),
+            ca: endpoint.ca_pem.clone(),
+            access_entries: address.authentication.has_access_entries(),
+        },
+        vpc: address.vpc.clone()?,
+        subnets: address.subnets.clone(),
+        security_group: address.security_group.clone()?,
+    }))
 }
 
 /// Returns a finding for a cluster that may become usable without a change by the user.
 fn not_yet(finding: AccessFinding) -> Unreachable {
     Unreachable {
-        findings: vec![finding],
         retry: true,
+        ..Unreachable::unavailable(finding)
     }
 }
 

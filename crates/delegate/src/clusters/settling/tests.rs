@@ -45,8 +45,8 @@ async fn later(failures: Vec<Unreachable>, denials: u32) -> Later {
 fn silent() -> Unreachable {
     let problem = Problem::of(Code::ClusterUnreachable, "the connection timed out");
     Unreachable {
-        findings: vec![AccessFinding::from(&problem)],
         retry: true,
+        ..Unreachable::unavailable(AccessFinding::from(&problem))
     }
 }
 
@@ -56,10 +56,10 @@ fn unknown() -> Unreachable {
 
 async fn connect(clusters: &Later, tries: u32) -> Result<(), Vec<Code>> {
     let environment = EnvironmentId::parse("222222222222-eu-central-1").unwrap();
-    let target = ClusterTarget {
-        name: ClusterName::parse("orders").unwrap(),
-        arn: Arn::cluster(&environment, "orders").unwrap(),
-    };
+    let target = ClusterTarget::new(
+        ClusterName::parse("orders").unwrap(),
+        Arn::cluster(&environment, "orders").unwrap(),
+    );
     let settling = Settling {
         tries,
         pause: Duration::from_millis(1),

@@ -1,0 +1,198 @@
+//! Clusters that are reached from their VPC only: which they are, and which delegate does their jobs.
+//!
+//! The public delegate asks EKS, so it finds out that it cannot reach a cluster, and reports the private endpoint. Once a
+//! private delegate for the cluster is registered, captures, restores and access checks of the cluster are jobs of that one.
+//! What needs KMS stays with the public delegate: it seals recovery points, and wraps their data keys for the private one.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use lifeboat_jobs::{AccessFinding, AccessReport, CheckWork, ClusterTarget, PrivateEndpoint, Work};
+use lifeboat_model::{Arn, DelegateId, EnvironmentId, Side};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::CHECK_AGAIN;
+use super::access::is_cluster_of;
+use super::clusters::{sources, targets};
+use super::decision::DecisionBuilder;
+use super::state::{CheckRun, JobEntry};
+
+/// The interval at which EKS is asked whether the endpoint of a cluster and its network are still the same.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long the endpoint of a cluster in the recovery environment is remembered after it was last seen: the clusters that
+/// restores build are not in the application document.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// A cluster that the public delegate of its environment cannot reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrivateCluster {
+    /// Its private endpoint.
+    pub endpoint: PrivateEndpoint,
+    /// When the public delegate last reported it, by the coordinator's clock.
+    #[schemars(with = "String")]
+    pub seen_at: Timestamp,
+}
+
+impl DecisionBuilder<'_> {
+    /// Returns the delegate that does the jobs of a cluster, and the cluster as its jobs name it: with its
+    /// endpoint, if that is a private delegate.
+    pub(super) fn delegate_of(&self, cluster: ClusterTarget) -> (DelegateId, ClusterTarget) {
+        match self.private_delegate(&cluster) {
+            Some((delegate, private)) => {
+                let endpoint = Some(private.endpoint.endpoint.clone());
+                (delegate, ClusterTarget { endpoint, ..cluster })
+            }
+            None => (self.public(), cluster),
+        }
+    }
+
+    /// Returns the private delegate of a cluster, if the cluster needs one and it is registered.
+    fn private_delegate(&self, cluster: &ClusterTarget) -> Option<(DelegateId, &PrivateCluster)> {
+        let private = self.state.private.get(cluster.arn.as_str())?;
+        let name = cluster.eks_name()?;
+        let is_primary = is_cluster_of(&cluster.arn, &self.inventory.application.primary);
+        let registered = match is_primary {
+            true => &self.inventory.primary,
+            false => &self.inventory.recovery,
+        };
+        let is_registered = registered.private.contains_key(&name);
+        is_registered.then(|| (DelegateId::private(&self.state.application, &name), private))
+    }
+
+    /// Takes the endpoint from a report of the public delegate of a side. Returns whether its findings count: not if
+    /// a private delegate checks the cluster.
+    pub(super) fn take_endpoint(&mut self, side: Side, report: &mut AccessReport) -> bool {
+        let environment = self.environment_of(side);
+        let arn = report.arn.as_str();
+        match report.private.take() {
+            Some(endpoint) if endpoint.is_valid() && is_cluster_of(&report.arn, &environment) => {
+                let seen = PrivateCluster {
+                    endpoint: *endpoint,
+                    seen_at: self.now,
+                };
+                self.state.private.insert(arn.to_owned(), seen);
+                let cluster = ClusterTarget::new(report.cluster.clone(), report.arn.clone());
+                self.private_delegate(&cluster).is_none()
+            }
+            _ if report.findings.iter().all(is_of_a_connection) => {
+                self.state.private.remove(arn);
+                true
+            }
+            // Whether it has a public endpoint by now is not known.
+            _ => !self.state.private.contains_key(arn),
+        }
+    }
+
+    /// Whether it has been long since the public delegate of a side looked at a private cluster that it checks.
+    pub(super) fn is_endpoint_old(&self, side: Side) -> bool {
+        self.clusters_of(side).iter().any(|cluster| {
+            let private = self.state.private.get(cluster.arn.as_str());
+            private.is_some_and(|private| self.now.duration_since(private.seen_at) >= LOOK_AGAIN)
+        })
+    }
+
+    /// Whether the private endpoint of a cluster is known.
+    pub(super) fn is_private(&self, cluster: &ClusterTarget) -> bool {
+        self.state.private.contains_key(cluster.arn.as_str())
+    }
+
+    /// Whether the private endpoint of a cluster is known, and no private delegate is registered for it.
+    pub(super) fn lacks_private_delegate(&self, cluster: &ClusterTarget) -> bool {
+        self.is_private(cluster) && self.private_delegate(cluster).is_none()
+    }
+
+    /// Forgets the endpoints of clusters in the recovery environment: one that was built again has the same ARN and another
+    /// endpoint. The next restore asks EKS.
+    pub(super) fn forget_built_endpoints(&mut self) {
+        let recovery = self.environment_of(Side::Recovery);
+        let is_target = |arn: &str| Arn::parse(arn).is_ok_and(|arn| is_cluster_of(&arn, &recovery));
+        self.state.private.retain(|arn, _| !is_target(arn));
+    }
+
+    /// Forgets the endpoints of clusters that the application no longer has, and that nobody has restored into for long.
+    pub(super) fn prune_private(&mut self, known: &BTreeSet<String>) {
+        let recovery = self.environment_of(Side::Recovery);
+        let now = self.now;
+        self.state.private.retain(|arn, private| {
+            let is_target = Arn::parse(arn.as_str()).is_ok_and(|arn| is_cluster_of(&arn, &recovery));
+            known.contains(arn) || is_target && now.duration_since(private.seen_at) < REMEMBERED
+        });
+    }
+
+    fn environment_of(&self, side: Side) -> EnvironmentId {
+        match side {
+            Side::Primary => self.inventory.application.primary.clone(),
+            Side::Recovery => self.inventory.application.recovery.clone(),
+        }
+    }
+
+    fn clusters_of(&self, side: Side) -> Vec<ClusterTarget> {
+        let (application, found) = (&self.inventory.application, &self.state.found);
+        match side {
+            Side::Primary => sources(application, found),
+            Side::Recovery => targets(application, found),
+        }
+    }
+
+    /// Starts the access check of each private cluster whose delegate has not checked it yet, and every few minutes while
+    /// access is missing.
+    pub(super) fn start_private_checks(&mut self) {
+        for side in [Side::Primary, Side::Recovery] {
+            for cluster in self.clusters_of(side) {
+                let (delegate, target) = self.delegate_of(cluster);
+                if target.endpoint.is_some() && self.is_private_check_due(side, &delegate, &target) {
+                    self.start_private_check(side, &delegate, target);
+                }
+            }
+        }
+    }
+
+    fn is_private_check_due(&self, side: Side, delegate: &DelegateId, target: &ClusterTarget) -> bool {
+        let mut checks = self.state.checks.iter();
+        if checks.any(|run| run.side == side && run.job.job.delegate() == *delegate) {
+            return false;
+        }
+        match self.state.access.get(target.arn.as_str()) {
+            // What the public delegate found out about it.
+            Some(report) if report.findings.iter().any(is_of_another_delegate) => true,
+            Some(report) => {
+                !report.findings.is_empty() && self.now.duration_since(report.checked_at) >= CHECK_AGAIN
+            }
+            None => true,
+        }
+    }
+
+    fn start_private_check(&mut self, side: Side, delegate: &DelegateId, target: ClusterTarget) {
+        let work = Work::Check(CheckWork {
+            clusters: vec![target],
+            cluster_tags: Default::default(),
+            recovery_key: None,
+        });
+        let job = self.job_now_of(delegate, "check");
+        let environment = self.environment_of(side);
+        let mut entry = JobEntry::new(job, environment, work, self.now);
+        self.follow(&mut entry);
+        self.state.checks.push(CheckRun { side, job: entry });
+    }
+}
+
+/// Whether a delegate that has this finding was connected to the API server, or could have been.
+fn is_of_a_connection(finding: &AccessFinding) -> bool {
+    matches!(
+        finding,
+        AccessFinding::NoAccessEntry { .. }
+            | AccessFinding::MissingPermissions { .. }
+            | AccessFinding::RestrictedEndpoint { .. }
+    )
+}
+
+/// Whether only the public delegate has this finding.
+fn is_of_another_delegate(finding: &AccessFinding) -> bool {
+    matches!(
+        finding,
+        AccessFinding::PrivateEndpoint {} | AccessFinding::RestrictedEndpoint { .. }
+    )
+}
