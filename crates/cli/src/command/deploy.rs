@@ -1,12 +1,13 @@
 //! `lifeboat deploy`: deploys the stacks of both accounts with CloudFormation.
 //!
 //! Three commands lead to the first recovery point: `recovery`, `primary`, `application`. Each prints the next command,
-//! filled in, and can be repeated: what is up to date is not changed.
+//! filled in, and can be repeated: what is up to date is not changed. `private-delegate` adds a cluster without a public
+//! endpoint.
 
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
-use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Exit};
+use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Exit, Problem};
 use lifeboat_store::ports::{Clock, Randomness};
 use lifeboat_system::{SystemClock, SystemRandomness};
 use schemars::JsonSchema;
@@ -26,6 +27,7 @@ use lifeboat_deploy::{
 pub mod application;
 pub mod package;
 pub mod primary;
+pub mod private_delegate;
 pub mod public_key;
 pub mod recovery;
 
@@ -38,6 +40,8 @@ pub enum Command {
     Primary(Box<primary::Arguments>),
     /// Third: an application, on both sides, with the key that signs its recovery points
     Application(Box<application::Arguments>),
+    /// For each cluster without a public endpoint: a delegate in its VPC
+    PrivateDelegate(Box<private_delegate::Arguments>),
 }
 
 /// The principals to which the denials of the buckets' policies do not apply.
@@ -87,6 +91,9 @@ pub struct DeployDocument {
     /// A document to begin with, in YAML, after `deploy primary`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example: Option<String>,
+    /// What keeps the function of a private delegate from working, after `deploy private-delegate`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Problem>,
     /// The command that comes next. Values that only the user knows are in capitals.
     pub next: String,
 }
@@ -133,6 +140,12 @@ impl Document for DeployDocument {
                 "the application {name} is stored; its first backup starts automatically\n"
             ));
         }
+        for warning in &self.warnings {
+            text.push_str(&format!(
+                "warning {}: {}\n  fix: {}\n",
+                warning.code, warning.message, warning.guidance
+            ));
+        }
         text.push_str("\nnext");
         if let Some(example) = &self.example {
             text.push_str(", with a file shop.yaml such as\n\n");
@@ -159,6 +172,7 @@ impl DeployDocument {
             signing_key_file: None,
             application: None,
             example: None,
+            warnings: Vec::new(),
             next,
         }
     }
@@ -175,6 +189,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
             Command::Recovery(arguments) => Box::pin(recovery::make(arguments, context)).await,
             Command::Primary(arguments) => Box::pin(primary::make(arguments, context)).await,
             Command::Application(arguments) => Box::pin(application::make(arguments, context)).await,
+            Command::PrivateDelegate(arguments) => Box::pin(private_delegate::make(arguments, context)).await,
         }
     })?;
     context.print(&document)?;

@@ -1,0 +1,202 @@
+//! `lifeboat deploy private-delegate`: deploys the delegate of a cluster that is reached from its VPC only.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use lifeboat_aws::names::private_name;
+use lifeboat_aws::{ClusterAddress, EksClusters};
+use lifeboat_deploy::Stack;
+use lifeboat_deploy::template::{APPLICATION, PRIVATE_DELEGATE};
+use lifeboat_describe::private_network_obstacles;
+use lifeboat_model::{ApplicationName, ClusterName, Code, Diagnostic as _, Problem, Side};
+
+use super::application::SideSelection;
+use super::package::PackageArguments;
+use super::{DeployDocument, Deployer};
+use crate::aws::AwsArguments;
+use crate::context::Context;
+use crate::failure::Failure;
+
+const AFTER: &str = "Example:
+  lifeboat deploy private-delegate shop --cluster orders --profile primary --region eu-west-1
+
+  For a cluster whose API server has no public endpoint, in the primary account, or with
+  --side recovery in the recovery account. Reads the subnets and the security group of the
+  cluster from EKS, and deploys a stack with a function that is attached to them. There, the
+  function needs the API server and Amazon S3, by a gateway endpoint, an interface endpoint or
+  a NAT gateway, and nothing else.
+
+  Then reads the VPC, and warns of what keeps the function from Amazon S3, each with the command
+  that changes it: routes, endpoints and their policies, DNS, security group, network ACLs.
+
+  Unless access entries have no effect in the cluster, the stack creates the one that lets the
+  function read all objects, or restore them. Path and permissions boundary of the role,
+  encryption key, alarm topic, retention of logs and memory are those of the stack of the
+  application.
+
+Exit codes: 0 deployed, 2 the packages are missing, 6 the cluster has no private endpoint, 12
+AWS refused the request, or a stack failed";
+
+/// The parameters that the stack takes over from that of the application.
+const TAKEN_OVER: &[&str] = &[
+    "AlarmTopic",
+    "EncryptionKey",
+    "LogDays",
+    "MemoryMiB",
+    "PermissionsBoundary",
+    "RolePath",
+    "TickMinutes",
+];
+
+/// Options of `lifeboat deploy private-delegate`.
+#[derive(Debug, Args)]
+#[command(after_long_help = AFTER)]
+pub struct Arguments {
+    /// The name of the application
+    #[arg(value_name = "APPLICATION")]
+    pub application: ApplicationName,
+    /// Who deploys, and where.
+    #[command(flatten)]
+    pub aws: AwsArguments,
+    /// What is deployed.
+    #[command(flatten)]
+    pub package: PackageArguments,
+    /// The name of the cluster in EKS
+    #[arg(long, value_name = "NAME", help_heading = "Stacks")]
+    pub cluster: ClusterName,
+    /// The side of the application: primary or recovery
+    #[arg(
+        long,
+        value_enum,
+        hide_possible_values = true,
+        value_name = "SIDE",
+        default_value = "primary",
+        help_heading = "Stacks"
+    )]
+    pub side: SideSelection,
+    /// The name of the cluster in the application document, if it is another one
+    #[arg(long, value_name = "NAME", help_heading = "Stacks")]
+    pub name_in_application: Option<ClusterName>,
+}
+
+pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<DeployDocument, Failure> {
+    let zip = arguments.package.read("lifeboat-delegate")?;
+    let session = arguments.aws.open().await?;
+    let deployer = Deployer::new(&session, context);
+    let (application, cluster) = (&arguments.application, &arguments.cluster);
+    let side = match arguments.side {
+        SideSelection::Primary => Side::Primary,
+        SideSelection::Recovery => Side::Recovery,
+    };
+    let of_application = application_stack(&deployer, application, side).await?;
+    let described = EksClusters::new(session.context())
+        .describe(cluster.as_str())
+        .await
+        .map_err(|error| error.problem())?;
+    let mut parameters = network(&described)?;
+    let short = private_name(application, cluster);
+    parameters.extend([
+        ("Application", application.to_string()),
+        ("ClusterName", cluster.to_string()),
+        ("Side", side.to_string()),
+        ("ShortName", short.clone()),
+        (
+            "GrantAccess",
+            described.authentication.has_access_entries().to_string(),
+        ),
+        ("Architecture", arguments.package.architecture.name().to_owned()),
+    ]);
+    if let Some(name) = &arguments.name_in_application {
+        parameters.insert("NameInApplication", name.to_string());
+    }
+    for name in TAKEN_OVER {
+        if let Some(value) = of_application.parameters.get(*name) {
+            parameters.insert(name, value.clone());
+        }
+    }
+    let (bucket, keys) = deployer.upload(&[&zip]).await?;
+    parameters.extend([("CodeBucket", bucket), ("DelegateKey", keys.concat())]);
+    let mut deployed = Vec::new();
+    let stack = PRIVATE_DELEGATE.stack_named(&short);
+    deployer
+        .deploy(&stack, PRIVATE_DELEGATE, parameters, &mut deployed)
+        .await?;
+    let next = format!("lifeboat status {application} --profile RECOVERY_PROFILE");
+    Ok(DeployDocument {
+        warnings: obstacles(&deployer, &described).await,
+        ..DeployDocument::new(deployed, next)
+    })
+}
+
+/// Returns what keeps the function from Amazon S3, as far as EC2 tells. A failed look fails nothing: the function is deployed.
+async fn obstacles(deployer: &Deployer<'_>, cluster: &ClusterAddress) -> Vec<Problem> {
+    let (Some(vpc), Some(group)) = (&cluster.vpc, &cluster.security_group) else {
+        return Vec::new();
+    };
+    let (context, environment) = (deployer.session.context(), deployer.session.environment());
+    let look = private_network_obstacles(context, environment, vpc, &cluster.subnets, group);
+    match Box::pin(look).await {
+        Ok(Some(obstacles)) => obstacles,
+        Ok(None) => {
+            let note = format!("the network {vpc} may not be read, and was not checked");
+            deployer.context.progress.note(note);
+            Vec::new()
+        }
+        Err(error) => vec![context.problem(&format!("check the network {vpc}"), &error)],
+    }
+}
+
+/// Returns the stack of the application, without which nothing seals what a private delegate captures, and nothing wraps the
+/// data keys for one that restores.
+async fn application_stack(
+    deployer: &Deployer<'_>,
+    application: &ApplicationName,
+    side: Side,
+) -> Result<Stack, Failure> {
+    let name = APPLICATION.stack_of(application);
+    let found = deployer.existing(&name).await?;
+    let is_of_side = |stack: &Stack| {
+        stack
+            .parameters
+            .get("Side")
+            .is_some_and(|of| *of == side.to_string())
+    };
+    found.filter(is_of_side).ok_or_else(|| {
+        Failure::new(
+            Code::RequiredStackMissing,
+            format!(
+                "the stack {name} of the {side} side is not deployed in {}",
+                deployer.session.environment()
+            ),
+        )
+        .remedy("run `lifeboat deploy application` first, or use a profile and a Region of that side")
+    })
+}
+
+/// Returns the parameters that say where in the VPC of a cluster its delegate runs.
+///
+/// # Errors
+/// If the cluster has no private endpoint, or if EKS has not finished its network.
+fn network(cluster: &ClusterAddress) -> Result<BTreeMap<&'static str, String>, Failure> {
+    if !cluster.endpoint_private {
+        return Err(Failure::new(
+            Code::ClusterUnreachable,
+            format!("the cluster {} has no private endpoint", cluster.name),
+        )
+        .remedy("a cluster with a public endpoint needs no private delegate"));
+    }
+    match &cluster.security_group {
+        Some(group) if !cluster.subnets.is_empty() => Ok(BTreeMap::from([
+            ("SubnetIds", cluster.subnets.join(",")),
+            ("SecurityGroupIds", group.clone()),
+        ])),
+        _ => Err(Failure::new(
+            Code::ClusterNotActive,
+            format!(
+                "the cluster {} has no subnets and no security group yet",
+                cluster.name
+            ),
+        )
+        .remedy("wait until the cluster is ACTIVE, and run the same command again")),
+    }
+}
