@@ -10,6 +10,7 @@ mod coordinator;
 mod deploy;
 mod landing_zone;
 mod permissions;
+mod private;
 pub mod program;
 mod rebuild;
 

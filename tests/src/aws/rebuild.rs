@@ -155,6 +155,7 @@ impl Scenario<'_> {
         }
         self.landing_zone(reporter, &coordinator)?;
         self.end_rebuild(reporter, &coordinator, package, document(&made, &there))?;
+        self.private_clusters(reporter, &coordinator, package)?;
         Ok(rebuilt)
     }
 

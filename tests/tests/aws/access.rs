@@ -210,7 +210,7 @@ fn a_private_endpoint_is_opened(stage: &Environment, shop: &ApplicationName) {
     stage.ask(shop, json!({"backup": {"application": "shop"}}));
     let state = stage.pass(6, shop);
     let private = open(&state, Code::EndpointPrivate);
-    run(stage, of(&private, BY_ENTRY));
+    run_other(stage, of(&private, BY_ENTRY), "open the public endpoint");
     let state = stage.pass(6, shop);
     assert!(state.issues.is_empty(), "{:?}", state.issues);
 }

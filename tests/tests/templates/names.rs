@@ -12,6 +12,8 @@ const LONGEST: &[(&str, usize)] = &[
     ("Application", 40),
     ("Name", 25),
     ("Side", "recovery".len()),
+    ("ShortName", 25),
+    ("Prefix", "Recovery".len()),
     ("AWS::Region", "us-isof-south-1".len()),
     ("AWS::AccountId", 12),
     // The last part of the ID of a stack, a UUID.

@@ -31,7 +31,7 @@ use lifeboat_model::environment::{
     DelegateRegistration, EnvironmentRegistration, FORMAT, RegisteredKey, delegate_key, environment_key,
 };
 use lifeboat_model::request::Request;
-use lifeboat_model::{ApplicationName, Arn, EnvironmentId, Issue, Side};
+use lifeboat_model::{ApplicationName, Arn, DelegateId, EnvironmentId, Issue, Side};
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::{Clock, ObjectStore, Signer as _};
 use lifeboat_system::{SystemClock, SystemRandomness};
@@ -300,6 +300,7 @@ impl Environment {
                     application: application.clone(),
                     environment: here.environment.clone(),
                     side: *side,
+                    cluster: None,
                     function: here.function(&application),
                     role: here.session(&application).0,
                     key: None,
@@ -308,7 +309,7 @@ impl Environment {
                 };
                 let bytes = serde_json::to_vec(&delegate).unwrap();
                 here.scratch
-                    .put_new(&delegate_key(&application), bytes.into())
+                    .put_new(&delegate_key(&delegate.id()), bytes.into())
                     .await
                     .unwrap();
             }
@@ -434,7 +435,7 @@ impl Environment {
         let here = self.here(side);
         let ports = match side {
             Side::Primary => SidePorts::Primary {
-                signer: Arc::new(self.signer()),
+                signer: Some(Arc::new(self.signer())),
                 recipients: vec![keys::load_recipient(&self.keys.recovery_public).unwrap()],
                 resources: None,
             },
@@ -454,6 +455,7 @@ impl Environment {
             Arc::new(SystemRandomness),
         );
         let delegate = Delegate {
+            id: DelegateId::public(application),
             application: application.clone(),
             environment: here.environment.clone(),
             function: here.function(application),

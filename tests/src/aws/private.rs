@@ -1,0 +1,127 @@
+//! Clusters without a public endpoint: one is backed up, and one is restored into, each by a delegate in its VPC.
+
+use anyhow::{Context as _, Result, ensure};
+use lifeboat_local::{has_network_namespaces, skip};
+use serde_json::Value;
+
+use super::coordinator::CoordinatorCommands;
+use super::deploy::Package;
+use super::rebuild::Stand;
+use super::{PRIMARY, RECOVERY, Scenario, text, zips};
+use crate::environment::Reporter;
+
+/// The cluster of the primary, and the jobs of its delegate in the scratch bucket.
+const SOURCE: &str = "jobs-prod";
+const JOBS: &str = "jobs/web.jobs-prod/";
+
+/// The cluster that is restored into.
+const TARGET: &str = "jobs-private";
+
+impl Scenario<'_> {
+    /// Closes the public endpoint of a cluster of the application, backs it up, and restores it into a cluster that never had
+    /// a public endpoint.
+    ///
+    /// # Errors
+    /// If a step fails, or a private delegate needs more than the API server and S3.
+    pub(super) fn private_clusters(
+        &self,
+        reporter: &mut Reporter,
+        coordinator: &CoordinatorCommands,
+        package: &Package,
+    ) -> Result<()> {
+        if !has_network_namespaces() {
+            skip("private clusters", "this machine allows no network namespaces");
+            return Ok(());
+        }
+        reporter.step(
+            "private",
+            "Close the public endpoint of a cluster, and back it up from its VPC",
+        );
+        self.create_private()?;
+        let line = format!(
+            "eks update-cluster-config --name {SOURCE} \
+             --resources-vpc-config endpointPublicAccess=false,endpointPrivateAccess=true"
+        );
+        reporter.command(&format!("aws {line}"));
+        self.primary.text(&line.split_whitespace().collect::<Vec<_>>())?;
+        coordinator.show(reporter, "application backup web --profile recovery", 0)?;
+        let issue = private_issue(reporter, coordinator)?;
+        let said = deploy(reporter, coordinator, package, &issue, "primary")?;
+        // The subnets are public, which is no way to S3 for a function.
+        ensure!(said.contains("LB-0830"), "the network is not checked: {said}");
+        coordinator.closed(reporter, &[issue])?;
+        coordinator.show(reporter, "application backup web --wait --profile recovery", 0)?;
+        let bucket = format!("s3://lifeboat-scratch-{}-{}/{JOBS}", PRIMARY.0, PRIMARY.1);
+        let line = format!("s3 ls --recursive {bucket}");
+        reporter.command(&format!("aws {line}"));
+        let listed = self.primary.text(&line.split(' ').collect::<Vec<_>>())?;
+        let is_capture = |line: &&str| line.contains("-capture-") && line.ends_with("/result.json");
+        ensure!(
+            listed.lines().any(|line| is_capture(&line)),
+            "the private delegate captured nothing: {listed}"
+        );
+
+        reporter.step(
+            "private-restore",
+            "Restore into a cluster without a public endpoint",
+        );
+        let target = self.active(&self.recovery, RECOVERY.0, TARGET)?;
+        let line = format!(
+            "application restore web latest --cluster jobs --into {TARGET} -n jobs --token private --profile recovery"
+        );
+        coordinator.show(reporter, &line, 0)?;
+        let issue = private_issue(reporter, coordinator)?;
+        deploy(reporter, coordinator, package, &issue, "recovery")?;
+        reporter.say("the restore has waited for the delegate, and goes on");
+        coordinator.show(reporter, &format!("{line} --wait"), 0)?;
+        let look = ["get", "serviceaccount/mail", "--namespace=jobs", "--output=name"];
+        let found = target.kubectl_output(&look)?;
+        ensure!(found.trim() == "serviceaccount/mail", "{found}");
+        // The functions run in networks in which only the API server and S3 answer.
+        let without_route = self.aws.requests_without_route();
+        ensure!(
+            without_route.is_empty(),
+            "a private delegate needs more than S3: {without_route:?}"
+        );
+        reporter.say("the private delegates asked the API servers and S3, and nothing else");
+        Ok(())
+    }
+
+    /// Creates the cluster that is restored into, without waiting for it.
+    fn create_private(&self) -> Result<()> {
+        let stand = Stand(&self.recovery);
+        let vpc = stand.vpc("10.50", "app=private")?;
+        let subnets = stand.subnets(&vpc, &stand.table(&vpc)?, "10.50", 0)?.join(",");
+        let role = format!("arn:aws:iam::{}:role/eks", RECOVERY.0);
+        let line = format!(
+            "eks create-cluster --name {TARGET} --role-arn {role} \
+             --resources-vpc-config subnetIds={subnets},endpointPublicAccess=false,endpointPrivateAccess=true \
+             --access-config authenticationMode=API,bootstrapClusterCreatorAdminPermissions=true"
+        );
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        self.recovery.json(&arguments).map(|_| ())
+    }
+}
+
+/// Waits for the issue that a cluster has no public endpoint.
+fn private_issue(reporter: &Reporter, coordinator: &CoordinatorCommands) -> Result<Value> {
+    let issues = coordinator.issues_with_commands(reporter, 1)?;
+    let issue = issues.iter().find(|issue| issue["code"] == "LB-0812");
+    let issue = issue.with_context(|| format!("no issue is about the endpoint: {issues:?}"))?;
+    reporter.say(&format!("{} {}", text(&issue["code"]), text(&issue["message"])));
+    Ok(issue.clone())
+}
+
+/// Runs the command of the issue; returns what it printed.
+fn deploy(
+    reporter: &Reporter,
+    coordinator: &CoordinatorCommands,
+    package: &Package,
+    issue: &Value,
+    profile: &str,
+) -> Result<String> {
+    let command = text(&issue["command"]).strip_prefix("lifeboat ");
+    let command = command.context("the issue has another command")?;
+    let line = format!("{command} --profile {profile} {}", zips(package));
+    Ok(coordinator.show(reporter, &line, 0)?.out)
+}
