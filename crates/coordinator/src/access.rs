@@ -324,12 +324,9 @@ impl DecisionBuilder<'_> {
                 continue;
             }
             let captures = side == Side::Primary && self.state.backup.is_some();
-            let again = self.has_findings(side)
-                && self
-                    .state
-                    .checked_at
-                    .get(&side)
-                    .is_none_or(|last| self.now.duration_since(*last) >= CHECK_AGAIN);
+            let last = self.state.checked_at.get(&side);
+            let is_long_ago = last.is_none_or(|last| self.now.duration_since(*last) >= CHECK_AGAIN);
+            let again = self.has_findings(side) && is_long_ago;
             let never = !self.state.checked_at.contains_key(&side);
             let checked = self.state.key_checked_at;
             let key = side == Side::Recovery
@@ -338,7 +335,7 @@ impl DecisionBuilder<'_> {
                 && self.state.backup.is_none()
                 && self.wants_backup()
                 && !self.knows_clusters();
-            let moved = self.is_endpoint_old(side);
+            let moved = self.is_endpoint_old(side) && is_long_ago;
             // A capture by a private delegate does not ask EKS.
             if moved || !captures && (changed || again || never || search || key) {
                 self.start_check(side);

@@ -136,6 +136,7 @@ impl DecisionBuilder<'_> {
         problems: Vec<Problem>,
         report: Option<String>,
     ) {
+        run.data_keys = None;
         run.end = Some(RestoreEnd {
             state,
             at: self.now,
@@ -155,10 +156,9 @@ impl DecisionBuilder<'_> {
             let busy = runs[..at]
                 .iter()
                 .any(|other| other.end.is_none() && other.target.arn == run.target.arn);
-            if !waits || busy || self.waits_for_delegate(&runs[at]) {
+            if !waits || busy || self.waits_for_delegate(run) {
                 continue;
             }
-            let run = &runs[at];
             let built = self.build_of(&run.token).and_then(|build| build.built.clone());
             if run.rebuild && built.is_none() {
                 continue;

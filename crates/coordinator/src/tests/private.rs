@@ -180,11 +180,11 @@ fn a_cluster_that_gets_a_public_endpoint_is_captured_by_the_public_delegate_agai
     scenario.decide("12:02:30");
     assert_eq!(scenario.state.private.len(), 1);
 
-    scenario.decide("12:02:40");
+    scenario.decide("12:08:40");
     let check = checks_of(&scenario, "shop")[0].clone();
-    scenario.claim(&check, 1, "12:02:45");
+    scenario.claim(&check, 1, "12:08:45");
     scenario.end(&check, 1, checked(), vec![report(Vec::new(), None)]);
-    scenario.decide("12:02:50");
+    scenario.decide("12:08:50");
     assert!(scenario.state.private.is_empty());
 }
 
