@@ -58,6 +58,11 @@ const UNUSED: &[(&str, &str, &str)] = &[
         "only a catalogue of more than 300 recovery points has segments; the tests of the coordinator do it",
     ),
     (
+        "ReadJobsOfPrivateDelegates",
+        "s3:GetObject",
+        "only an application with a private cluster has such jobs; the tour of a rebuilt application seals one",
+    ),
+    (
         "DescribeClustersAndNodes",
         "*",
         "only a cluster with node groups, profiles, add-ons and associations needs all; the tests of describe do it",
