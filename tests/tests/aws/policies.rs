@@ -15,6 +15,9 @@ const OPTIONAL: &[&str] = &[
     "RecoveryDelegateReadVault",
     "RecoveryDelegateListVault",
     "UseEncryptionKey",
+    // Only a private cluster has a delegate with them.
+    "AttachToVpc",
+    "DenyCodeOfFunction",
     // Only an application that is rebuilt has them.
     "AllowAllButIdentities",
     "AllowInstanceProfiles",
