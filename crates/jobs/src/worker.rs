@@ -319,7 +319,7 @@ impl<H: Handlers> Worker<'_, H> {
     }
 
     /// Claims and processes one job unless another invocation has claimed it. Returns whether it was claimed.
-    #[tracing::instrument(name = "job", skip_all, fields(delegate = %self.delegate, job = %job.assignment.job, epoch = job.assignment.epoch.get()))]
+    #[tracing::instrument(name = "job", skip_all, fields(application = %self.delegate.application(), job = %job.assignment.job, epoch = job.assignment.epoch.get()))]
     async fn take(
         &self,
         job: &PendingJob,
