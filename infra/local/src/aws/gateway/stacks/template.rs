@@ -38,10 +38,7 @@ impl Template {
 
     /// Returns the memory size of each function that sets it, by the function's name.
     pub(super) fn memory(&self, given: &BTreeMap<String, String>, region: &str) -> BTreeMap<String, u64> {
-        let functions = self
-            .resources()
-            .filter(|(_, resource)| resource["Type"] == "AWS::Lambda::Function");
-        functions
+        self.of_type("AWS::Lambda::Function")
             .filter_map(|(_, function)| {
                 let properties = &function["Properties"];
                 let name = self.text(&properties["FunctionName"], given, region)?;
@@ -57,10 +54,7 @@ impl Template {
         given: &BTreeMap<String, String>,
         region: &str,
     ) -> BTreeMap<String, Vec<String>> {
-        let functions = self
-            .resources()
-            .filter(|(_, resource)| resource["Type"] == "AWS::Lambda::Function");
-        functions
+        self.of_type("AWS::Lambda::Function")
             .filter_map(|(_, function)| {
                 let properties = &function["Properties"];
                 let name = self.text(&properties["FunctionName"], given, region)?;
@@ -96,8 +90,7 @@ impl Template {
         given: &BTreeMap<String, String>,
         region: &str,
     ) -> impl Iterator<Item = (String, String, serde_json::Value)> {
-        self.resources()
-            .filter(|(_, resource)| resource["Type"] == "AWS::EKS::Cluster")
+        self.of_type("AWS::EKS::Cluster")
             .filter_map(move |(logical, resource)| {
                 let properties = &resource["Properties"];
                 let name = self.text(&properties["Name"], given, region)?;
@@ -116,12 +109,7 @@ impl Template {
             .named_clusters(given, region)
             .filter_map(|(_, name, properties)| completion(&name, &properties))
             .collect();
-        let entries = self.resources().filter(|(_, resource)| {
-            let condition = resource["Condition"].as_str();
-            resource["Type"] == "AWS::EKS::AccessEntry"
-                && condition.is_none_or(|name| self.is_met(name, given, region))
-        });
-        for (_, entry) in entries {
+        for (_, entry) in self.created("AWS::EKS::AccessEntry", given, region) {
             let properties = &entry["Properties"];
             let named = properties["ClusterName"]["Ref"].as_str();
             let cluster = match named {
@@ -159,12 +147,7 @@ impl Template {
         given: &BTreeMap<String, String>,
         region: &str,
     ) -> BTreeMap<String, Retention> {
-        let buckets = self.resources().filter(|(_, resource)| {
-            let condition = resource["Condition"].as_str();
-            resource["Type"] == "AWS::S3::Bucket"
-                && condition.is_none_or(|name| self.is_met(name, given, region))
-        });
-        buckets
+        self.created("AWS::S3::Bucket", given, region)
             .filter_map(|(_, bucket)| {
                 let properties = &bucket["Properties"];
                 let configuration = self.chosen(&properties["ObjectLockConfiguration"], given, region);
@@ -213,6 +196,24 @@ impl Template {
     fn resources(&self) -> impl Iterator<Item = (String, &Value)> {
         let resources = self.0["Resources"].as_mapping().into_iter().flatten();
         resources.filter_map(|(name, resource)| Some((name.as_str()?.to_owned(), resource)))
+    }
+
+    fn of_type(&self, kind: &'static str) -> impl Iterator<Item = (String, &Value)> {
+        self.resources()
+            .filter(move |(_, resource)| resource["Type"] == kind)
+    }
+
+    /// Returns the resources of a type whose condition is met.
+    fn created<'a>(
+        &'a self,
+        kind: &'static str,
+        given: &BTreeMap<String, String>,
+        region: &str,
+    ) -> impl Iterator<Item = (String, &'a Value)> {
+        self.of_type(kind).filter(move |(_, resource)| {
+            let condition = resource["Condition"].as_str();
+            condition.is_none_or(|name| self.is_met(name, given, region))
+        })
     }
 
     /// Resolves a scalar, a reference to a parameter or a role, a choice, or a string with such references.
