@@ -30,6 +30,12 @@ pub(super) fn overdue_at(schedule: &Schedule, since: Timestamp) -> Option<Timest
     schedule.next_after(first)?.checked_add(OVERDUE_GRACE).ok()
 }
 
+/// Returns the subject of issues about a cluster.
+fn about_cluster(environment: &EnvironmentId, cluster: &Arn) -> String {
+    let name = cluster.resource().trim_start_matches("cluster/");
+    format!("{environment}/{name}")
+}
+
 impl DecisionBuilder<'_> {
     pub(super) fn find_issues(&mut self) {
         let unavailable = self.inventory.unavailable.clone();
@@ -133,8 +139,7 @@ impl DecisionBuilder<'_> {
                 .iter()
                 .filter_map(|c| self.state.access.get(c.arn.as_str()))
             {
-                let about = report.arn.resource().trim_start_matches("cluster/");
-                let about = format!("{environment}/{about}");
+                let about = about_cluster(environment, &report.arn);
                 let Some(subject) = Subject::of(&application.name, side, environment, report) else {
                     continue;
                 };
@@ -166,8 +171,7 @@ impl DecisionBuilder<'_> {
             .iter()
             .filter(|run| self.waits_for_delegate(run))
         {
-            let about = run.target.arn.resource().trim_start_matches("cluster/");
-            let about = format!("{environment}/{about}");
+            let about = about_cluster(environment, &run.target.arn);
             let Some(role) = role_of(None, &application.name, environment, Side::Recovery, None) else {
                 continue;
             };

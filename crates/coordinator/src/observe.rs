@@ -11,8 +11,8 @@ use lifeboat_format::{Sha256, VerifyingKey};
 use lifeboat_model::environment::{delegate_key, environment_key};
 use lifeboat_model::request::Request;
 use lifeboat_model::{
-    Application, ApplicationName, Arn, ArnKind, ClusterName, Code, DelegateId, DelegateRegistration,
-    Diagnostic as _, EnvironmentId, EnvironmentRegistration, JobId, ObjectKey, Problem, RecoveryPointId,
+    Application, ApplicationName, Arn, ClusterName, Code, DelegateId, DelegateRegistration, Diagnostic as _,
+    EnvironmentId, EnvironmentRegistration, JobId, ObjectKey, Problem, RecoveryPointId,
 };
 use serde::de::DeserializeOwned;
 
@@ -310,10 +310,7 @@ fn private_clusters<'s>(
 ) -> impl Iterator<Item = ClusterName> + 's {
     let arns = state.private.keys().filter_map(|arn| Arn::parse(arn).ok());
     let here = arns.filter(|arn| arn.environment().as_ref() == Some(environment));
-    here.filter_map(|arn| match arn.kind() {
-        ArnKind::Cluster { name } => ClusterName::parse(name).ok(),
-        _ => None,
-    })
+    here.filter_map(|arn| arn.cluster_name())
 }
 
 async fn registered(

@@ -1,11 +1,15 @@
 //! The interface to clusters: from the cluster's name in a job to a connection, or to the missing access.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use lifeboat_apiserver::Api;
+use lifeboat_apiserver::connect::{Address, AddressError, AddressOptions};
+use lifeboat_aws::{AwsContext, EksTokenSource};
 use lifeboat_jobs::{AccessFinding, ClusterTarget, Failure, Outcome, PrivateEndpoint};
 use lifeboat_model::{Code, Problem};
+use lifeboat_store::ports::{Clock, Randomness};
 
 mod eks;
 mod private;
@@ -14,6 +18,38 @@ mod settling;
 pub use eks::Eks;
 pub use private::PrivateCluster;
 pub use settling::Settling;
+
+/// Connects to API servers with the identity of the function's role.
+pub struct Caller {
+    /// The credentials of the role.
+    pub context: AwsContext,
+    /// The clock of the tokens.
+    pub clock: Arc<dyn Clock>,
+    /// The source of randomness for the pauses of retries.
+    pub ids: Arc<dyn Randomness>,
+}
+
+impl Caller {
+    /// Connects to the API server of a cluster, by its name in EKS.
+    async fn connect(&self, cluster: &str, server: &str, ca_pem: &str) -> Result<Api, AddressError> {
+        let mut seed = [0; 8];
+        self.ids.random(&mut seed);
+        let address = Address {
+            server: server.to_owned(),
+            ca_pem: ca_pem.to_owned(),
+            token: Arc::new(EksTokenSource::new(
+                &self.context,
+                cluster,
+                Arc::clone(&self.clock),
+            )),
+        };
+        let options = AddressOptions {
+            seed: u64::from_le_bytes(seed),
+            ..AddressOptions::default()
+        };
+        Ok(Api::connect_to(&address, &options).await?.0)
+    }
+}
 
 /// Connects to the clusters of an environment.
 #[async_trait]

@@ -145,10 +145,7 @@ impl Configuration {
     /// Returns the id of the delegate.
     #[must_use]
     pub fn id(&self) -> DelegateId {
-        match &self.cluster {
-            Some(cluster) => DelegateId::private(&self.application, cluster),
-            None => DelegateId::public(&self.application),
-        }
+        DelegateId::of(&self.application, self.cluster.as_ref())
     }
 }
 

@@ -18,7 +18,7 @@ use lifeboat_system::{SystemClock, SystemRandomness};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::clusters::{Clusters, Eks, PrivateCluster};
+use crate::clusters::{Caller, Clusters, Eks, PrivateCluster};
 use crate::configuration::Configuration;
 use crate::event::Event;
 use crate::infrastructure::{AwsResources, AwsStacks};
@@ -175,13 +175,13 @@ impl Common {
     /// Creates the delegate of a private cluster. Nothing here may need another service than S3: the function cannot
     /// reach any.
     fn private(self, cluster: ClusterName) -> Result<Ports, String> {
-        let clusters = PrivateCluster::new(
-            &self.context,
-            self.configuration.environment.clone(),
-            cluster.clone(),
-            Arc::clone(&self.clock),
-            Arc::clone(&self.ids),
-        );
+        let caller = Caller {
+            context: self.context.clone(),
+            clock: Arc::clone(&self.clock),
+            ids: Arc::clone(&self.ids),
+        };
+        let environment = self.configuration.environment.clone();
+        let clusters = PrivateCluster::new(caller, environment, cluster.clone());
         let side = match self.configuration.side {
             Side::Primary => SidePorts::Primary {
                 signer: None,

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_format::Sha256;
-use lifeboat_model::{
-    AccountId, Arn, ArnKind, ClusterName, Filter, JobId, RecoveryPointId, Region, SharedStack,
-};
+use lifeboat_model::{AccountId, Arn, ClusterName, Filter, JobId, RecoveryPointId, Region, SharedStack};
 use lifeboat_recovery_point::cursor::Types;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -212,10 +210,7 @@ impl ClusterTarget {
     /// Returns the cluster's name in EKS; `None` if the ARN is not that of a cluster.
     #[must_use]
     pub fn eks_name(&self) -> Option<ClusterName> {
-        match self.arn.kind() {
-            ArnKind::Cluster { name } => ClusterName::parse(name).ok(),
-            _ => None,
-        }
+        self.arn.cluster_name()
     }
 }
 

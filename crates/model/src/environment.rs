@@ -104,10 +104,7 @@ impl DelegateRegistration {
     /// Returns the id of the delegate.
     #[must_use]
     pub fn id(&self) -> DelegateId {
-        match &self.cluster {
-            Some(cluster) => DelegateId::private(&self.application, cluster),
-            None => DelegateId::public(&self.application),
-        }
+        DelegateId::of(&self.application, self.cluster.as_ref())
     }
 }
 

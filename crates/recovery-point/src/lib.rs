@@ -30,7 +30,7 @@ pub mod summary;
 pub mod writer;
 
 pub use descriptions::{CapturedInfrastructure, DescribedInfrastructure, write_descriptions};
-pub use point::{PointError, RecoveryPoint};
+pub use point::{PointError, RecoveryPoint, UnwrappedKey};
 pub use progress::{Progress, Silent, Work};
 pub use readable::{
     ContentsReport, Index, IndexedFrame, ObjectBatch, ObjectLocation, ReadablePoint, VerifiedPoint,

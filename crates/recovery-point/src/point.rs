@@ -10,7 +10,7 @@ use futures::stream::{self, Stream, StreamExt};
 use lifeboat_format::limits::check_manifest_size;
 use lifeboat_format::manifest::{ClusterRecord, PackRecord, open_envelope};
 use lifeboat_format::verify::{VerifyError, check_file, check_place};
-use lifeboat_format::{Hasher, Sha256, Statement, VerifyingKey};
+use lifeboat_format::{DataKey, Hasher, Sha256, Statement, VerifyingKey, WrappedKey};
 use lifeboat_model::{ApplicationName, ClusterName, RecoveryPointId};
 
 use crate::layout::{file_key, manifest_key, point_prefix};
@@ -18,7 +18,7 @@ use crate::progress::{Progress, Work};
 use crate::readable::ReadablePoint;
 use crate::summary::SignedSummary;
 use lifeboat_store::listing::sizes;
-use lifeboat_store::ports::{KeyUnwrapper, ObjectStore, StoreError};
+use lifeboat_store::ports::{KeyError, KeyUnwrapper, ObjectStore, StoreError};
 
 mod error;
 
@@ -29,6 +29,17 @@ const READ_BYTES: u64 = 1 << 20;
 
 /// The number of concurrent reads, so that the store works while we compute digests.
 const READS_AHEAD: usize = 3;
+
+/// A data key of a recovery point.
+#[derive(Debug)]
+pub struct UnwrappedKey {
+    /// The name by which packs refer to it.
+    pub id: String,
+    /// The key as the manifest holds it.
+    pub wrapped: WrappedKey,
+    /// The key.
+    pub key: DataKey,
+}
 
 /// A recovery point whose manifest was verified. Clones share it.
 #[derive(Clone)]
@@ -151,6 +162,33 @@ impl RecoveryPoint {
         }
         progress.end(Work::VerifyDigests);
         Ok(())
+    }
+
+    /// Unwraps the data keys, each once, in the order of the manifest.
+    ///
+    /// # Errors
+    /// [`PointError::Key`] if the recovery point was made for another recovery key.
+    pub async fn unwrap_keys(&self, unwrapper: &dyn KeyUnwrapper) -> Result<Vec<UnwrappedKey>, PointError> {
+        let mut keys = Vec::new();
+        for record in &self.statement().predicate.keys {
+            let failed = |source| PointError::Key {
+                point: self.point().clone(),
+                source,
+            };
+            let held = unwrapper.fingerprint();
+            let wrapped = record.for_recipient(&held).ok_or_else(|| {
+                failed(KeyError::WrongKey {
+                    wanted: record.fingerprints().cloned().collect(),
+                    held,
+                })
+            })?;
+            keys.push(UnwrappedKey {
+                id: record.id.clone(),
+                key: unwrapper.unwrap_key(&wrapped).await.map_err(failed)?,
+                wrapped,
+            });
+        }
+        Ok(keys)
     }
 
     /// Unwraps the data keys, each once, so that contents can be read.

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::point::{PointError, RecoveryPoint};
 use crate::progress::{Progress, Work};
-use lifeboat_store::ports::{KeyError, KeyUnwrapper};
+use lifeboat_store::ports::KeyUnwrapper;
 
 mod contents;
 mod index;
@@ -71,22 +71,8 @@ impl ReadablePoint {
         point: RecoveryPoint,
         unwrapper: &dyn KeyUnwrapper,
     ) -> Result<Self, PointError> {
-        let mut keys = BTreeMap::new();
-        for record in &point.statement().predicate.keys {
-            let held = unwrapper.fingerprint();
-            let unwrapped = match record.for_recipient(&held) {
-                Some(wrapped) => unwrapper.unwrap_key(&wrapped).await,
-                None => Err(KeyError::WrongKey {
-                    wanted: record.fingerprints().cloned().collect(),
-                    held,
-                }),
-            };
-            let key = unwrapped.map_err(|source| PointError::Key {
-                point: point.point().clone(),
-                source,
-            })?;
-            keys.insert(record.id.clone(), key);
-        }
+        let keys = point.unwrap_keys(unwrapper).await?.into_iter();
+        let keys = keys.map(|unwrapped| (unwrapped.id, unwrapped.key)).collect();
         Ok(Self { point, keys })
     }
 

@@ -93,11 +93,7 @@ pub(crate) fn role_of(
 
 /// Whether an ARN is that of an EKS cluster of an environment, with a name that EKS allows.
 pub(crate) fn is_cluster_of(arn: &Arn, environment: &EnvironmentId) -> bool {
-    let named = match arn.kind() {
-        ArnKind::Cluster { name } => ClusterName::parse(name).is_ok(),
-        _ => false,
-    };
-    named && arn.environment().as_ref() == Some(environment)
+    arn.cluster_name().is_some() && arn.environment().as_ref() == Some(environment)
 }
 
 impl Subject<'_> {
@@ -108,10 +104,7 @@ impl Subject<'_> {
         environment: &EnvironmentId,
         report: &'a AccessReport,
     ) -> Option<Subject<'a>> {
-        let cluster = match report.arn.kind() {
-            ArnKind::Cluster { name } => ClusterName::parse(name).ok(),
-            _ => None,
-        };
+        let cluster = report.arn.cluster_name();
         Some(Subject {
             application,
             side,

@@ -48,15 +48,14 @@ fn captured() -> Outcome {
     }))
 }
 
-/// Registers the private delegate of the cluster `orders`.
-fn register(scenario: &mut Scenario) {
-    let orders = ClusterName::parse("orders").unwrap();
-    let public = scenario.inventory.primary.delegate.clone().unwrap();
+/// Registers the private delegate of a cluster.
+fn register(registered: &mut Registered, cluster: &str) {
+    let cluster = ClusterName::parse(cluster).unwrap();
     let private = DelegateRegistration {
-        cluster: Some(orders.clone()),
-        ..public
+        cluster: Some(cluster.clone()),
+        ..registered.delegate.clone().unwrap()
     };
-    scenario.inventory.primary.private.insert(orders, private);
+    registered.private.insert(cluster, private);
 }
 
 /// A scenario in which the public delegate has found that the cluster `orders` has no public endpoint.
@@ -99,7 +98,7 @@ fn a_private_cluster_is_captured_by_its_own_delegate_and_sealed_by_the_public_on
         "nobody would do it"
     );
 
-    register(&mut scenario);
+    register(&mut scenario.inventory.primary, "orders");
     scenario.decide("10:02:00");
     let [check] = &checks_of(&scenario, "shop.orders")[..] else {
         panic!("{:?}", scenario.state.checks)
@@ -154,7 +153,7 @@ fn a_private_cluster_is_captured_by_its_own_delegate_and_sealed_by_the_public_on
 #[test]
 fn a_cluster_that_gets_a_public_endpoint_is_captured_by_the_public_delegate_again() {
     let mut scenario = found(r#"{"name":"orders"}"#);
-    register(&mut scenario);
+    register(&mut scenario.inventory.primary, "orders");
     scenario.decide("10:02:00");
     assert_eq!(scenario.state.private.len(), 1);
     // An hour later EKS is asked again: the endpoint has moved.
@@ -211,7 +210,7 @@ fn an_endpoint_that_eks_cannot_have_said_is_not_used() {
 #[test]
 fn each_cluster_of_a_backup_is_captured_by_its_own_delegate() {
     let mut scenario = found(r#"{"name":"orders"},{"name":"web"}"#);
-    register(&mut scenario);
+    register(&mut scenario.inventory.primary, "orders");
     scenario.inventory.requests = vec![Request::Backup(BackupRequest {
         application: ApplicationName::parse("shop").unwrap(),
         token: Some(RequestToken::parse("t-1").unwrap()),
@@ -243,16 +242,6 @@ fn restoring() -> (Scenario, AccessReport) {
     (scenario, report)
 }
 
-fn register_recovery(scenario: &mut Scenario) {
-    let cluster = ClusterName::parse("orders-dr").unwrap();
-    let public = scenario.inventory.recovery.delegate.clone().unwrap();
-    let private = DelegateRegistration {
-        cluster: Some(cluster.clone()),
-        ..public
-    };
-    scenario.inventory.recovery.private.insert(cluster, private);
-}
-
 #[test]
 fn a_restore_into_a_private_cluster_waits_for_its_delegate_and_gets_the_data_keys_from_the_public_one() {
     let (mut scenario, mut report) = restoring();
@@ -271,7 +260,7 @@ fn a_restore_into_a_private_cluster_waits_for_its_delegate_and_gets_the_data_key
         )
     );
 
-    register_recovery(&mut scenario);
+    register(&mut scenario.inventory.recovery, "orders-dr");
     scenario.decide("10:21:00");
     let restore = scenario.job("restore");
     assert_eq!(restore.delegate().as_str(), "shop.orders-dr");

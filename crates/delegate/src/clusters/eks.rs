@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lifeboat_apiserver::Api;
-use lifeboat_apiserver::connect::{Address, AddressOptions};
-use lifeboat_aws::{AwsContext, ClusterAddress, EksClusters, EksTokenSource};
+use lifeboat_aws::{AwsContext, ClusterAddress, EksClusters};
 use lifeboat_jobs::finding::Said;
 use lifeboat_jobs::{AccessFinding, ClusterTarget};
 use lifeboat_model::{ClusterName, Code, Diagnostic as _, EnvironmentId, ErrorKind, Problem};
 use lifeboat_store::ports::{Clock, Randomness};
 
-use super::{Clusters, Unreachable};
+use super::{Caller, Clusters, Unreachable};
 
 mod findings;
 
@@ -20,11 +19,9 @@ use findings::{refused, usable};
 
 /// The EKS clusters of one environment, accessed with the function's role.
 pub struct Eks {
-    context: AwsContext,
+    caller: Caller,
     clusters: EksClusters,
     environment: EnvironmentId,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn Randomness>,
 }
 
 impl Eks {
@@ -37,11 +34,13 @@ impl Eks {
         ids: Arc<dyn Randomness>,
     ) -> Self {
         Self {
-            context: context.clone(),
             clusters: EksClusters::new(context),
+            caller: Caller {
+                context: context.clone(),
+                clock,
+                ids,
+            },
             environment,
-            clock,
-            ids,
         }
     }
 
@@ -73,22 +72,8 @@ impl Clusters for Eks {
     async fn connect(&self, target: &ClusterTarget) -> Result<Api, Unreachable> {
         let described = self.describe(target).await?;
         let endpoint = usable(&described)?;
-        let token = EksTokenSource::new(&self.context, &described.name, Arc::clone(&self.clock));
-        let mut seed = [0; 8];
-        self.ids.random(&mut seed);
-        let address = Address {
-            server: endpoint.url.clone(),
-            ca_pem: endpoint.ca_pem.clone(),
-            token: Arc::new(token),
-        };
-        let options = AddressOptions {
-            seed: u64::from_le_bytes(seed),
-            ..AddressOptions::default()
-        };
-        match Api::connect_to(&address, &options).await {
-            Ok((api, _)) => Ok(api),
-            Err(error) => Err(refused(&described, &error)),
-        }
+        let connected = (self.caller).connect(&described.name, &endpoint.url, &endpoint.ca_pem);
+        connected.await.map_err(|error| refused(&described, &error))
     }
 
     async fn tagged(&self, tags: &BTreeMap<String, String>) -> Result<Vec<ClusterTarget>, Unreachable> {

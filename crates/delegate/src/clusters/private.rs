@@ -1,43 +1,28 @@
 //! The cluster of a private delegate. The delegate runs in the cluster's VPC, from where it reaches the API server and S3,
 //! and no other service: the endpoint comes with each job, and tokens are signed locally.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use lifeboat_apiserver::Api;
-use lifeboat_apiserver::connect::{Address, AddressOptions};
-use lifeboat_aws::{AwsContext, EksTokenSource};
 use lifeboat_jobs::{AccessFinding, ClusterTarget};
 use lifeboat_model::{ClusterName, Code, Diagnostic as _, EnvironmentId, ErrorKind};
-use lifeboat_store::ports::{Clock, Randomness};
 
-use super::{Clusters, Unreachable};
+use super::{Caller, Clusters, Unreachable};
 
 /// One cluster with a private endpoint, accessed with the function's role.
 pub struct PrivateCluster {
-    context: AwsContext,
+    caller: Caller,
     environment: EnvironmentId,
     name: ClusterName,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn Randomness>,
 }
 
 impl PrivateCluster {
     /// Creates the client for a cluster of the environment that the function runs in, by its name in EKS.
     #[must_use]
-    pub fn new(
-        context: &AwsContext,
-        environment: EnvironmentId,
-        name: ClusterName,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn Randomness>,
-    ) -> Self {
+    pub fn new(caller: Caller, environment: EnvironmentId, name: ClusterName) -> Self {
         Self {
-            context: context.clone(),
+            caller,
             environment,
             name,
-            clock,
-            ids,
         }
     }
 }
@@ -54,20 +39,9 @@ impl Clusters for PrivateCluster {
         let Some(endpoint) = target.endpoint.as_ref().filter(|endpoint| endpoint.is_valid()) else {
             return Err(Unreachable::unavailable(AccessFinding::NoEndpoint {}));
         };
-        let token = EksTokenSource::new(&self.context, self.name.as_str(), Arc::clone(&self.clock));
-        let mut seed = [0; 8];
-        self.ids.random(&mut seed);
-        let address = Address {
-            server: endpoint.url.clone(),
-            ca_pem: endpoint.ca.clone(),
-            token: Arc::new(token),
-        };
-        let options = AddressOptions {
-            seed: u64::from_le_bytes(seed),
-            ..AddressOptions::default()
-        };
-        let error = match Api::connect_to(&address, &options).await {
-            Ok((api, _)) => return Ok(api),
+        let connected = (self.caller).connect(self.name.as_str(), &endpoint.url, &endpoint.ca);
+        let error = match connected.await {
+            Ok(api) => return Ok(api),
             Err(error) => error,
         };
         let problem = error.problem();

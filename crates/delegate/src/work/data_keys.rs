@@ -116,27 +116,17 @@ impl Delegate {
             .open(&work.point, &signer)
             .await
             .map_err(|error| failure(&error))?;
-        let held = unwrapper.fingerprint();
         let mut keys = Vec::new();
-        for record in signed.statement().predicate.keys.iter().take(DATA_KEYS) {
-            let wrapped = record.for_recipient(&held).ok_or_else(|| {
-                failure(&KeyError::WrongKey {
-                    wanted: record.fingerprints().cloned().collect(),
-                    held: held.clone(),
-                })
-            })?;
-            let key = unwrapper
-                .unwrap_key(&wrapped)
-                .await
-                .map_err(|error| failure(&error))?;
-            let again = recipient.wrap(&key).map_err(|error| failure(&error))?;
+        let unwrapped = signed.unwrap_keys(unwrapper).await;
+        for unwrapped in unwrapped.map_err(|error| failure(&error))?.iter().take(DATA_KEYS) {
+            let again = recipient.wrap(&unwrapped.key).map_err(|error| failure(&error))?;
             keys.push(WrappedDataKey {
-                of: Sha256::of(&wrapped.ciphertext),
+                of: Sha256::of(&unwrapped.wrapped.ciphertext),
                 ciphertext: STANDARD.encode(again.ciphertext),
             });
         }
         Ok(DataKeysDone {
-            unwrapped_by: held,
+            unwrapped_by: unwrapper.fingerprint(),
             keys,
         })
     }

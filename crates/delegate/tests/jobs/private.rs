@@ -157,20 +157,19 @@ async fn a_restore_ends_as_the_job_for_its_data_keys_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_private_delegate_connects_to_its_own_cluster_only() {
     use lifeboat_aws::AwsContext;
-    use lifeboat_delegate::clusters::PrivateCluster;
+    use lifeboat_delegate::clusters::{Caller, PrivateCluster};
     use lifeboat_jobs::{AccessFinding, ClusterEndpoint};
     use lifeboat_model::EnvironmentId;
 
     let context: AwsContext =
         lifeboat_aws::testing::context("http://127.0.0.1:1", "eu-west-1", "key", "secret");
     let environment = EnvironmentId::parse(fixture::PRIMARY).unwrap();
-    let cluster = PrivateCluster::new(
-        &context,
-        environment,
-        ClusterName::parse("orders").unwrap(),
-        Arc::new(lifeboat_system::SystemClock),
-        Arc::new(lifeboat_system::SystemRandomness),
-    );
+    let caller = Caller {
+        context,
+        clock: Arc::new(lifeboat_system::SystemClock),
+        ids: Arc::new(lifeboat_system::SystemRandomness),
+    };
+    let cluster = PrivateCluster::new(caller, environment, ClusterName::parse("orders").unwrap());
     let own = fixture::target("orders", fixture::PRIMARY, "orders");
     let mut wrong = own.clone();
     wrong.endpoint = Some(ClusterEndpoint {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::InvalidIdentifier;
+use super::{ClusterName, InvalidIdentifier};
 
 identifier!(
     /// An AWS account id, 12 digits.
@@ -267,6 +267,15 @@ impl Arn {
     #[must_use]
     pub fn resource(&self) -> &str {
         self.part(5)
+    }
+
+    /// Returns the name in EKS of the cluster with this ARN; `None` if it is not that of a cluster, or not a valid name.
+    #[must_use]
+    pub fn cluster_name(&self) -> Option<ClusterName> {
+        match self.kind() {
+            ArnKind::Cluster { name } => ClusterName::parse(name).ok(),
+            _ => None,
+        }
     }
 
     /// Returns the kind of the resource.

@@ -35,6 +35,15 @@ impl DelegateId {
         Self(format!("{application}.{cluster}"))
     }
 
+    /// Returns the id of the private delegate of a cluster, or without one that of the public delegate.
+    #[must_use]
+    pub fn of(application: &ApplicationName, cluster: Option<&ClusterName>) -> Self {
+        match cluster {
+            Some(cluster) => Self::private(application, cluster),
+            None => Self::public(application),
+        }
+    }
+
     /// Returns the application that the delegate works for.
     #[must_use]
     pub fn application(&self) -> ApplicationName {

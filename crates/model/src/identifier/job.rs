@@ -11,8 +11,8 @@ use super::delegate::DelegateId;
 use super::{ApplicationName, InvalidIdentifier, is_clean_path};
 
 identifier!(
-    /// The id of a job: `<delegate>/<name>`, the delegate that does it and a name. The name begins with the recovery point or the second that
-    /// the job is for, so that the jobs of a delegate sort by time.
+    /// The id of a job: `<delegate>/<name>`, the delegate that does it and a name. The name begins with the recovery
+    /// point or the second that the job is for, so that the jobs of a delegate sort by time.
     JobId,
     "job id",
     "of the form <delegate>/<name>, the name of at most 160 letters, digits, '.', '-' and '_'",
