@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use lifeboat_model::environment::{
     DelegateRegistration, EnvironmentRegistration, RegisteredKey, Side, delegate_key, environment_key,
 };
-use lifeboat_model::{ApplicationName, Arn, EnvironmentId};
+use lifeboat_model::{ApplicationName, Arn, ClusterName, EnvironmentId};
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::{ObjectStore, Signer as _};
 
@@ -87,6 +87,8 @@ pub(crate) struct Application {
     pub(crate) primary: Environment,
     /// Whether its clusters are so big that several jobs capture each.
     pub(crate) big: bool,
+    /// Those of its clusters that have a private delegate, each in both environments.
+    pub(crate) private: Vec<&'static str>,
     /// Seconds between two times of its schedule.
     pub(crate) every: i64,
     /// The number of recovery points that retention keeps.
@@ -107,6 +109,7 @@ impl Application {
             clusters: clusters.to_vec(),
             primary: Environment::new(primary),
             big: false,
+            private: Vec::new(),
             every,
             last: 1,
             hostile: false,
@@ -136,24 +139,53 @@ impl Application {
         .to_string()
     }
 
-    /// Registers its delegates and both environments.
+    /// Returns the names in EKS of the clusters of a side that have a private delegate.
+    pub(crate) fn private_clusters(&self, side: Side) -> Vec<ClusterName> {
+        let name = |name: &&str| match side {
+            Side::Primary => (*name).to_owned(),
+            Side::Recovery => format!("{name}-dr"),
+        };
+        let names = self.private.iter().map(name);
+        names.map(|name| ClusterName::parse(name).unwrap()).collect()
+    }
+
+    /// Registers its public delegates and both environments.
     pub(crate) fn register(&self, recovery: &Environment, now: Timestamp) {
         for (environment, side) in [(&self.primary, Side::Primary), (recovery, Side::Recovery)] {
             environment.register(side, now);
-            let delegate = DelegateRegistration {
-                format: 1,
-                application: self.name.clone(),
-                function: Arn::function(&environment.id, &format!("lifeboat-{}", self.name)).unwrap(),
-                role: Arn::parse("arn:aws:iam::111111111111:role/Lifeboat").unwrap(),
-                key: None,
-                environment: environment.id.clone(),
-                side,
-                cluster: None,
-                version: "0.1.0".to_owned(),
-                registered_at: now,
-            };
-            let bytes = Bytes::from(serde_json::to_vec(&delegate).unwrap());
-            block_on(environment.store.put_new(&delegate_key(&delegate.id()), bytes)).unwrap();
+            self.register_delegate(environment, side, None, now);
         }
+    }
+
+    /// Registers the private delegates, whose stacks are deployed after those of the public ones.
+    pub(crate) fn register_private(&self, recovery: &Environment, now: Timestamp) {
+        for (environment, side) in [(&self.primary, Side::Primary), (recovery, Side::Recovery)] {
+            for cluster in self.private_clusters(side) {
+                self.register_delegate(environment, side, Some(cluster), now);
+            }
+        }
+    }
+
+    fn register_delegate(
+        &self,
+        environment: &Environment,
+        side: Side,
+        cluster: Option<ClusterName>,
+        now: Timestamp,
+    ) {
+        let delegate = DelegateRegistration {
+            format: 1,
+            application: self.name.clone(),
+            function: Arn::function(&environment.id, &format!("lifeboat-{}", self.name)).unwrap(),
+            role: Arn::parse("arn:aws:iam::111111111111:role/Lifeboat").unwrap(),
+            key: None,
+            environment: environment.id.clone(),
+            side,
+            cluster,
+            version: "0.1.0".to_owned(),
+            registered_at: now,
+        };
+        let bytes = Bytes::from(serde_json::to_vec(&delegate).unwrap());
+        block_on(environment.store.put_new(&delegate_key(&delegate.id()), bytes)).unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! A delegate of the simulation: the production loop, with handlers that do only what the protocol needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -10,15 +10,19 @@ use jiff::{SignedDuration, Timestamp};
 use lifeboat_filesystem::PemSigner;
 use lifeboat_format::{RecipientKey, VerifyingKey};
 use lifeboat_jobs::claim::{Ownership, put_once};
+use lifeboat_jobs::folder::view;
 use lifeboat_jobs::keys::plan_part_key;
 use lifeboat_jobs::pending::Rotation;
 use lifeboat_jobs::worker::{Deadline, Epoch, EpochEnd, Handler, Handlers, Stop, Worker};
 use lifeboat_jobs::{
-    AccessFinding, AccessReport, BuildDone, BuildWork, CheckWork, ClusterTarget, DataKeysWork, Doing, Done,
-    Outcome, PartDone, PlanCheckpoint, PlanDone, PlanWork, Progress, RestoreDone, RestoreWork, SealWork,
+    AccessFinding, AccessReport, BuildDone, BuildWork, CheckWork, ClusterEndpoint, ClusterTarget,
+    DataKeysDone, DataKeysWork, Doing, Done, Outcome, PartDone, PlanCheckpoint, PlanDone, PlanWork,
+    PrivateEndpoint, Progress, RestoreDone, RestoreWork, ResultValidity, SealWork, Trust, Work,
+    data_keys_job,
 };
 use lifeboat_model::{
-    ApplicationName, Arn, BuildProgress, Code, DelegateId, Diagnostic as _, EnvironmentId, Problem,
+    ApplicationName, Arn, BuildProgress, ClusterName, Code, DelegateId, Diagnostic as _, EnvironmentId,
+    Problem,
 };
 use lifeboat_store::ports::{Clock, ObjectStore, Signer as _, StoreError};
 
@@ -49,6 +53,10 @@ pub(crate) struct Ledger {
     pub(crate) restored: BTreeMap<String, u32>,
     /// Whether the clusters deny access to the delegate.
     pub(crate) closed: bool,
+    /// The ARNs of the clusters without a public endpoint.
+    pub(crate) private: BTreeSet<String>,
+    /// The ids of the delegates that have worked on each cluster, by its ARN.
+    pub(crate) worked: BTreeMap<String, BTreeSet<String>>,
 }
 
 pub(crate) struct Delegate {
@@ -56,6 +64,8 @@ pub(crate) struct Delegate {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) application: ApplicationName,
     pub(crate) environment: EnvironmentId,
+    /// The cluster whose private delegate this is.
+    pub(crate) cluster: Option<ClusterName>,
     pub(crate) clock: Skewed,
     /// Whether each job hangs until about the deadline.
     pub(crate) stuck: bool,
@@ -75,11 +85,19 @@ impl Delegate {
         self.clock.now()
     }
 
+    /// Returns the id in its registration.
+    fn id(&self) -> DelegateId {
+        match &self.cluster {
+            Some(cluster) => DelegateId::private(&self.application, cluster),
+            None => DelegateId::public(&self.application),
+        }
+    }
+
     /// Runs one invocation. A store failure ends it early.
     pub(crate) async fn run(self) {
         let function = Arn::function(&self.environment, &format!("lifeboat-{}", self.application)).unwrap();
         let worker = Worker {
-            delegate: &DelegateId::public(&self.application),
+            delegate: &self.id(),
             environment: &self.environment,
             function: &function,
             coordinators: COORDINATORS.as_slice(),
@@ -134,19 +152,65 @@ impl Delegate {
     }
 
     fn access(&self, clusters: &[ClusterTarget]) -> Vec<AccessReport> {
-        let closed = self.ledger.lock().unwrap().closed;
-        let report = |target: &ClusterTarget| AccessReport {
-            cluster: target.name.clone(),
-            arn: target.arn.clone(),
-            role: Arn::parse("arn:aws:iam::111111111111:role/LifeboatPrimary").unwrap(),
-            checked_at: self.now(),
-            findings: match closed {
-                true => vec![AccessFinding::NoAccessEntry { access_entries: true }],
-                false => Vec::new(),
-            },
-            private: None,
-        };
-        clusters.iter().map(report).collect()
+        let mut ledger = self.ledger.lock().unwrap();
+        let mut reports = Vec::new();
+        for target in clusters {
+            if let Some(cluster) = &self.cluster {
+                assert_eq!(
+                    target.eks_name().as_ref(),
+                    Some(cluster),
+                    "another delegate's job"
+                );
+                assert_eq!(
+                    target.endpoint,
+                    Some(private_endpoint().endpoint),
+                    "it cannot ask EKS"
+                );
+            }
+            let private = self.cluster.is_none() && ledger.private.contains(target.arn.as_str());
+            let findings = match (private, ledger.closed) {
+                (true, _) => vec![AccessFinding::PrivateEndpoint {}],
+                (false, true) => vec![AccessFinding::NoAccessEntry { access_entries: true }],
+                (false, false) => {
+                    let worked = ledger.worked.entry(target.arn.to_string()).or_default();
+                    worked.insert(self.id().to_string());
+                    Vec::new()
+                }
+            };
+            reports.push(AccessReport {
+                cluster: target.name.clone(),
+                arn: target.arn.clone(),
+                role: Arn::parse("arn:aws:iam::111111111111:role/LifeboatPrimary").unwrap(),
+                checked_at: self.now(),
+                findings,
+                private: private.then(|| Box::new(private_endpoint())),
+            });
+        }
+        reports
+    }
+
+    /// Waits for the data keys, as a private delegate does that restores.
+    async fn data_keys(&self, epoch: &Epoch<'_>) -> Result<(), EpochEnd> {
+        let job = data_keys_job(&epoch.claim.job, epoch.claim.epoch);
+        let mut wait = pin!(async {
+            loop {
+                let trust = Trust::Keys(COORDINATORS.as_slice());
+                match view(self.store.as_ref(), &job, trust, None).await {
+                    Ok(view) => match view.validity() {
+                        ResultValidity::Counts(result) => return Ok(result.outcome.clone()),
+                        _ => self.shared.sleep(10).await,
+                    },
+                    Err(error) => return Err(store_failed(&error)),
+                }
+            }
+        });
+        let sleep = |interval: std::time::Duration| self.shared.sleep(interval.as_secs() as i64);
+        match epoch.while_owned(wait.as_mut(), sleep).await {
+            Ok(Ok(Outcome::Done(Done::DataKeys(_)))) => Ok(()),
+            Ok(Ok(other)) => Err(EpochEnd::Result(other, Vec::new())),
+            Ok(Err(end)) => Err(end),
+            Err(why) => Err(stopped(why)),
+        }
     }
 }
 
@@ -160,13 +224,43 @@ pub(crate) fn store_failed(error: &StoreError) -> EpochEnd {
     EpochEnd::failed(error.problem(), true)
 }
 
-impl Handlers for Delegate {}
+/// Returns the endpoint and the network of each cluster without a public endpoint.
+fn private_endpoint() -> PrivateEndpoint {
+    PrivateEndpoint {
+        endpoint: ClusterEndpoint {
+            url: "https://0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com".to_owned(),
+            ca: "-----BEGIN CERTIFICATE-----".to_owned(),
+            access_entries: true,
+        },
+        vpc: "vpc-0123456789abcdef0".to_owned(),
+        subnets: vec!["subnet-0123456789abcdef0".to_owned()],
+        security_group: "sg-0123456789abcdef0".to_owned(),
+    }
+}
 
-/// The simulation has no private delegates.
+impl Handlers for Delegate {
+    fn recipient(&self, work: &Work) -> Option<String> {
+        let restores = self.cluster.is_some() && matches!(work, Work::Restore(_));
+        restores.then(|| RECIPIENT.to_pem())
+    }
+}
+
 #[async_trait(?Send)]
 impl Handler<DataKeysWork> for Delegate {
-    async fn handle(&self, _: &Epoch<'_>, work: &DataKeysWork) -> EpochEnd {
-        panic!("{work:?} was assigned")
+    async fn handle(&self, epoch: &Epoch<'_>, work: &DataKeysWork) -> EpochEnd {
+        assert_eq!(self.cluster, None, "a private delegate reaches no KMS");
+        assert_eq!(work.recipient, RECIPIENT.to_pem());
+        if let Err(end) = self.connect(&[]).await {
+            return end;
+        }
+        if let Err(why) = self.work(epoch, 60).await {
+            return stopped(why);
+        }
+        let done = DataKeysDone {
+            unwrapped_by: RECIPIENT.fingerprint().clone(),
+            keys: Vec::new(),
+        };
+        EpochEnd::Result(Outcome::Done(Done::DataKeys(done)), Vec::new())
     }
 }
 
@@ -188,8 +282,14 @@ impl Handler<CheckWork> for Delegate {
 
 #[async_trait(?Send)]
 impl Handler<RestoreWork> for Delegate {
-    async fn handle(&self, epoch: &Epoch<'_>, _: &RestoreWork) -> EpochEnd {
-        if let Err(end) = self.connect(&[]).await {
+    async fn handle(&self, epoch: &Epoch<'_>, work: &RestoreWork) -> EpochEnd {
+        let reports = match self.connect(std::slice::from_ref(&work.target)).await {
+            Ok(reports) => reports,
+            Err(end) => return end,
+        };
+        if self.cluster.is_some()
+            && let Err(end) = self.data_keys(epoch).await
+        {
             return end;
         }
         if let Err(why) = self.work(epoch, 400).await {
@@ -214,7 +314,7 @@ impl Handler<RestoreWork> for Delegate {
             not_restored: 0,
             report: None,
         };
-        EpochEnd::Result(Outcome::Done(Done::Restore(done)), Vec::new())
+        EpochEnd::Result(Outcome::Done(Done::Restore(done)), reports)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a simulation consists of: the buckets, the applications, and the start of coordinators and delegates.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ use lifeboat_format::Fingerprint;
 use lifeboat_jobs::VaultPlace;
 use lifeboat_model::environment::Side;
 use lifeboat_model::request::{Answer, Request};
-use lifeboat_model::{ApplicationName, Problem};
+use lifeboat_model::{ApplicationName, Arn, ClusterName, Problem};
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::{ObjectStore, Signer};
 
@@ -63,6 +64,7 @@ pub(crate) struct Fixture {
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     pub(crate) processes: Vec<Process>,
     invocations: u64,
+    has_private_delegates: bool,
     pub(crate) requests: u64,
     /// Seconds between two ticks: a large step simulates many lost events.
     pub(crate) step: i64,
@@ -111,6 +113,32 @@ impl Fixture {
         fixture
     }
 
+    /// A simulation in which one cluster of each environment has no public endpoint. In some, an application has no other;
+    /// in some, several jobs capture it.
+    pub(crate) fn private(seed: u64) -> Self {
+        let clusters: &[&str] = match seed % 3 {
+            0 => &["payments"],
+            _ => &["orders", "payments"],
+        };
+        let mut fixture = Self::with(seed, clusters);
+        let shop = &mut fixture.applications[SHOP];
+        shop.private = vec!["payments"];
+        shop.big = seed % 5 == 1;
+        fixture.set_private(true);
+        fixture.put_documents();
+        fixture
+    }
+
+    /// Closes the public endpoints of the clusters that have a private delegate, or opens them.
+    pub(crate) fn set_private(&self, private: bool) {
+        let arns = [Side::Primary, Side::Recovery].into_iter().flat_map(|side| {
+            let environment = self.environment(SHOP, side).id.clone();
+            let arn = move |name: ClusterName| Arn::cluster(&environment, name.as_str()).unwrap().to_string();
+            self.shop().private_clusters(side).into_iter().map(arn)
+        });
+        self.ledger.lock().unwrap().private = if private { arns.collect() } else { BTreeSet::new() };
+    }
+
     fn with(seed: u64, clusters: &[&'static str]) -> Self {
         let shared = Arc::new(Shared::new(seed));
         // The step is either minutes, or long enough for days in which retention deletes recovery points.
@@ -133,6 +161,7 @@ impl Fixture {
             ledger: Arc::default(),
             processes: Vec::new(),
             invocations: 0,
+            has_private_delegates: false,
             requests: 0,
             step,
             answers: Arc::default(),
@@ -215,16 +244,39 @@ impl Fixture {
         self.start(application, Box::pin(task), self.shared.seconds() + LIMIT);
     }
 
-    pub(crate) fn start_delegate(&mut self, application: usize, side: Side) {
-        let of = &self.applications[application];
-        let environment = match side {
-            Side::Primary => &of.primary,
+    /// Starts an invocation of each delegate of a side.
+    pub(crate) fn start_delegates(&mut self, application: usize, side: Side) {
+        self.start_delegate(application, side, None);
+        if self.has_private_delegates {
+            for cluster in self.applications[application].private_clusters(side) {
+                self.start_delegate(application, side, Some(cluster));
+            }
+        }
+    }
+
+    /// Deploys the stacks of the private delegates.
+    pub(crate) fn deploy_private(&mut self) {
+        if !self.has_private_delegates {
+            self.has_private_delegates = true;
+            self.shop().register_private(&self.recovery, self.shared.now());
+        }
+    }
+
+    fn environment(&self, application: usize, side: Side) -> &Environment {
+        match side {
+            Side::Primary => &self.applications[application].primary,
             Side::Recovery => &self.recovery,
-        };
+        }
+    }
+
+    /// Starts an invocation of the public delegate of a side, or of the private one of a cluster.
+    pub(crate) fn start_delegate(&mut self, application: usize, side: Side, cluster: Option<ClusterName>) {
+        let environment = self.environment(application, side).clone();
         if environment.is_dead() {
             return;
         }
         self.invocations += 1;
+        let of = &self.applications[application];
         self.shared.spare(of.spared);
         let skew = if self.shared.has_faults() {
             self.shared.below(40) as i64 - 20
@@ -245,6 +297,7 @@ impl Fixture {
             store,
             application: of.name.clone(),
             environment: environment.id.clone(),
+            cluster,
             clock: Skewed {
                 by: skew,
                 stopped: zombie.then(|| self.shared.now()),

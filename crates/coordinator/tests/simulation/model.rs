@@ -10,8 +10,9 @@ use lifeboat_coordinator::retention::{PointFacts, last_good};
 use lifeboat_coordinator::state::{PlanEnd, RestoreEnd, State};
 use lifeboat_jobs::keys::plan_part_key;
 use lifeboat_jobs::{CaptureDone, Done, Outcome, Trust, folder};
+use lifeboat_model::environment::Side;
 use lifeboat_model::request::{Answer, Request};
-use lifeboat_model::{Code, DelegateId, Issue, JobId, RecoveryPointId};
+use lifeboat_model::{Arn, Code, DelegateId, Issue, JobId, RecoveryPointId};
 use lifeboat_recovery_point::{RecoveryPoint, Silent};
 use lifeboat_store::ports::{ObjectStore, Signer as _};
 
@@ -187,6 +188,28 @@ pub(crate) fn check_end(fixture: &Fixture, since: Since) {
             running.as_ref().is_some_and(|point| key.contains(point)),
             "{key} is left over"
         );
+    }
+}
+
+/// Checks who has worked on the clusters after the last change of their endpoints.
+pub(crate) fn check_delegates(fixture: &Fixture, private: bool) {
+    let ledger = fixture.ledger.lock().unwrap();
+    for (side, environment) in [
+        (Side::Primary, &fixture.shop().primary),
+        (Side::Recovery, &fixture.recovery),
+    ] {
+        for cluster in fixture.shop().private_clusters(side) {
+            let arn = Arn::cluster(&environment.id, cluster.as_str())
+                .unwrap()
+                .to_string();
+            let delegate = match private {
+                true => DelegateId::private(&shop(), &cluster),
+                false => DelegateId::public(&shop()),
+            };
+            let worked = ledger.worked.get(&arn);
+            let expected = BTreeSet::from([delegate.to_string()]);
+            assert_eq!(worked, Some(&expected), "{arn}");
+        }
     }
 }
 

@@ -111,7 +111,7 @@ impl Fixture {
         for side in [Side::Primary, Side::Recovery] {
             for _ in 0..=u64::from(chaos) * self.shared.below(2) {
                 if !self.shared.fault(6) {
-                    self.start_delegate(application, side);
+                    self.start_delegates(application, side);
                 }
             }
         }

@@ -9,7 +9,7 @@ use lifeboat_model::request::{
 use lifeboat_model::{Code, RequestToken};
 
 use crate::fixture::{Fixture, SHOP};
-use crate::model::{Since, check_dead_recovery, check_end};
+use crate::model::{Since, check_dead_recovery, check_delegates, check_end};
 use crate::rng::START;
 
 impl Fixture {
@@ -88,7 +88,21 @@ impl Fixture {
             if self.shared.once_in(40) {
                 self.recovery.toggle();
             }
+            if !self.shop().private.is_empty() {
+                self.change_private();
+            }
             self.pass(self.step);
+        }
+    }
+
+    /// Sometimes deploys the private delegates, and closes or opens public endpoints.
+    fn change_private(&mut self) {
+        if self.shared.once_in(6) {
+            self.deploy_private();
+        }
+        if self.shared.once_in(12) {
+            let private = self.shared.once_in(2);
+            self.set_private(private);
         }
     }
 
@@ -96,9 +110,7 @@ impl Fixture {
     /// answer when the faults end, backups go on nevertheless, until it does.
     pub(crate) fn run(mut self) {
         self.run_chaos();
-        self.shared.chaos.store(false, Ordering::Relaxed);
-        self.ledger.lock().unwrap().closed = false;
-        self.shop().primary.set_dead(false);
+        self.end_chaos();
         if self.recovery.is_dead() {
             self.ask_restore(SHOP);
             let since = Since::now(&self);
@@ -109,6 +121,32 @@ impl Fixture {
         let since = Since::now(&self);
         self.run_calm();
         check_end(&self, since);
+    }
+
+    /// Runs with faults, in which clusters lose and get their public endpoints, and stacks of private delegates are
+    /// deployed at some time; then without faults. In the end, each cluster is the work of the delegate that reaches it.
+    pub(crate) fn run_private(mut self) {
+        self.run_chaos();
+        self.deploy_private();
+        let private = !self.shared.once_in(4);
+        self.set_private(private);
+        self.end_chaos();
+        self.recovery.set_dead(false);
+        self.ask_restore(SHOP);
+        let since = Since::now(&self);
+        self.run_calm();
+        self.ledger.lock().unwrap().worked.clear();
+        let token = self.ask_restore(SHOP);
+        self.run_calm();
+        check_end(&self, since);
+        assert_eq!(self.end_of_restore(SHOP, &token), Some(RestoreState::Done));
+        check_delegates(&self, private);
+    }
+
+    fn end_chaos(&mut self) {
+        self.shared.chaos.store(false, Ordering::Relaxed);
+        self.ledger.lock().unwrap().closed = false;
+        self.shop().primary.set_dead(false);
     }
 
     /// Runs until whatever the faults have begun is over.
@@ -135,7 +173,7 @@ impl Fixture {
             {
                 return ticks;
             }
-            self.start_delegate(SHOP, Side::Primary);
+            self.start_delegate(SHOP, Side::Primary, None);
             for _ in 0..15 {
                 self.settle();
                 self.advance(60);
@@ -165,7 +203,7 @@ impl Fixture {
                 return end;
             }
             self.start_coordinator(application, Vec::new());
-            self.start_delegate(application, Side::Recovery);
+            self.start_delegate(application, Side::Recovery, None);
         }
         panic!(
             "the restore did not end: {:?}",
