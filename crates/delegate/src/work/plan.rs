@@ -222,6 +222,8 @@ impl Planner<'_> {
     fn without_target(&self, unreachable: &Unreachable) -> (Vec<Problem>, Vec<Problem>) {
         let problems: Vec<Problem> = unreachable.failures().iter().map(Failure::problem).collect();
         match &self.work.build {
+            // The restore is the work of the private delegate, and begins with a plan of its own.
+            _ if unreachable.private.is_some() => (Vec::new(), vec![not_compared()]),
             None => (problems, Vec::new()),
             Some(_) if does_not_exist(unreachable) => Default::default(),
             Some(_) => (Vec::new(), problems),
@@ -267,6 +269,15 @@ impl Planner<'_> {
 }
 
 /// Returns whether the target is known not to exist.
+/// Returns the warning that a plan is not compared with the objects of a cluster that the public delegate cannot reach.
+fn not_compared() -> Problem {
+    Problem::new(
+        Code::EndpointPrivate,
+        "the cluster has a private endpoint only, so the plan is not compared with its objects",
+        "nothing, once the private delegate of the cluster is deployed: a restore compares before it writes",
+    )
+}
+
 fn does_not_exist(unreachable: &Unreachable) -> bool {
     let mut findings = unreachable.findings.iter();
     findings.all(|finding| finding.code() == Code::ClusterNotFound)

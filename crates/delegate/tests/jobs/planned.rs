@@ -1,8 +1,15 @@
 //! Plans of restores, with and without a target and stacks.
 
+use std::sync::Arc;
+
+use lifeboat_apiserver::Api;
+use lifeboat_delegate::{Clusters, Unreachable};
 use lifeboat_deploy::recovery::RecoveryPlan;
 use lifeboat_jobs::keys::plan_part_key;
-use lifeboat_jobs::{Assignment, ClusterTarget, Done, Outcome, PlanDone, PlanWork, Work};
+use lifeboat_jobs::{
+    AccessFinding, Assignment, ClusterEndpoint, ClusterTarget, Done, Outcome, PlanDone, PlanWork,
+    PrivateEndpoint, Work,
+};
 use lifeboat_model::{ClusterName, Code, Problem};
 use lifeboat_plan::{Action, ClusterPlan, ComparedWith};
 use serde::de::DeserializeOwned;
@@ -18,6 +25,29 @@ kind: Secret
 metadata: {name: database, namespace: shop}
 stringData: {volume: fs-0123456789abcdef0, password: canary}
 "#;
+
+/// Clusters that have a private endpoint only.
+struct PrivateOnly;
+
+#[async_trait::async_trait]
+impl Clusters for PrivateOnly {
+    async fn connect(&self, _: &ClusterTarget) -> Result<Api, Unreachable> {
+        let private = PrivateEndpoint {
+            endpoint: ClusterEndpoint {
+                url: "https://0123456789ABCDEF.gr7.eu-central-1.eks.amazonaws.com".to_owned(),
+                ca: "-----BEGIN CERTIFICATE-----".to_owned(),
+                access_entries: true,
+            },
+            vpc: "vpc-0123456789abcdef0".to_owned(),
+            subnets: vec!["subnet-0123456789abcdef0".to_owned()],
+            security_group: "sg-0123456789abcdef0".to_owned(),
+        };
+        Err(Unreachable {
+            private: Some(Box::new(private)),
+            ..Unreachable::unavailable(AccessFinding::PrivateEndpoint {})
+        })
+    }
+}
 
 /// Returns a plan of a point for this cluster, with or without the build of what it stands on.
 pub(crate) fn plan(fixture: &Fixture, number: u32, of: u32, into: ClusterTarget, builds: bool) -> Assignment {
@@ -132,6 +162,16 @@ async fn a_plan_is_complete_before_anything_is_built_and_stays_the_same() {
     let alone: ClusterPlan = part(&fixture, &alone, Some("orders")).await;
     assert_eq!(alone.first[0].code, Code::ClusterNotFound);
     assert!(!alone.objects.is_empty(), "the rest is planned nevertheless");
+
+    // Only a delegate in its VPC reaches the target, and compares when it restores.
+    let mut public = delegate(&fixture, None);
+    public.clusters = Arc::new(PrivateOnly);
+    let private = plan(&fixture, 8, 1, target("orders", RECOVERY, "orders-dr"), false);
+    let made = done(run(&fixture, &public, &private).await);
+    assert!(!made.is_rejected());
+    let private: ClusterPlan = part(&fixture, &private, Some("orders")).await;
+    assert_eq!(private.compared_with, ComparedWith::EmptyCluster);
+    assert_eq!(private.warnings[0].code, Code::EndpointPrivate);
 
     // Why no plan is made.
     let into = || target("orders", RECOVERY, "orders-dr");

@@ -111,8 +111,22 @@ fn version(builder: &mut Builder<'_, '_>, cluster: &Cluster) -> Option<String> {
     None
 }
 
-/// Returns how principals are let in; `CONFIG_MAP` was the only way before there was a choice.
+/// Returns how principals are let in. `CONFIG_MAP` was the only way before there was a choice.
+///
+/// A cluster with a private endpoint only is restored into by the delegate in its VPC. That delegate is not the creator of the
+/// cluster, and nobody outside the VPC can add it to `aws-auth`, so it needs an access entry. EKS allows this change of the
+/// mode, and `aws-auth` keeps its effect
+/// (<https://docs.aws.amazon.com/eks/latest/userguide/setting-up-access-entries.html>).
 fn authentication_mode(cluster: &Cluster) -> AuthenticationMode {
+    match own_authentication_mode(cluster) {
+        AuthenticationMode::ConfigMap if !cluster.resources_vpc_config.endpoint_public_access => {
+            AuthenticationMode::ApiAndConfigMap
+        }
+        own => own,
+    }
+}
+
+fn own_authentication_mode(cluster: &Cluster) -> AuthenticationMode {
     let mode = cluster
         .access_config
         .as_ref()
@@ -151,6 +165,13 @@ fn cluster(builder: &mut Builder<'_, '_>, cluster: &Cluster, version: &str) -> O
         vpc.insert("PublicAccessCidrs".to_owned(), json!(network.public_access_cidrs));
     }
     let mode = authentication_mode(cluster);
+    if mode != own_authentication_mode(cluster) {
+        let what = "its authentication mode becomes API_AND_CONFIG_MAP: without an access entry, the delegate in the VPC of a private cluster could not restore into it";
+        let remedy = "nothing: principals in aws-auth keep their access";
+        builder
+            .findings
+            .warning_with(Code::PropertyNotKept, name, what, remedy);
+    }
     // In the other modes the stack holds the entry of its creator, which EKS would make a second time.
     let by_creator = cluster
         .access_config

@@ -89,6 +89,24 @@ fn a_cluster_keeps_its_properties() {
     );
 }
 
+/// The delegate in the VPC of a private cluster is not its creator, and nobody outside can add it to `aws-auth`.
+#[test]
+fn a_private_cluster_with_aws_auth_only_gets_access_entries_too() {
+    let generate = |public: bool| {
+        let generated = changed(&orders(), &sample::facts(OTHER), |document| {
+            let cluster = &mut document["clusters"][0];
+            cluster["accessConfig"] = json!({"authenticationMode": "CONFIG_MAP"});
+            cluster["resourcesVpcConfig"]["endpointPublicAccess"] = json!(public);
+        });
+        let changed = codes(&generated, Severity::Warning).contains(&Code::PropertyNotKept);
+        let template = generated.template.unwrap().json();
+        let mode = property(&template, "Cluster", "/AccessConfig/AuthenticationMode").clone();
+        (mode, changed)
+    };
+    assert_eq!(generate(true), (json!("CONFIG_MAP"), false));
+    assert_eq!(generate(false), (json!("API_AND_CONFIG_MAP"), true));
+}
+
 #[test]
 fn clusters_keep_auto_mode_hybrid_networks_and_scaling() {
     let generated = changed(&orders(), &sample::facts(OTHER), |document| {

@@ -998,7 +998,7 @@ codes! {
     /// A property of a resource is not kept.
     PropertyNotKept = 1216 exits PlanRefused {
         title: "a property of a resource is not kept",
-        meaning: "CloudFormation or EKS does not let anyone set it.",
+        meaning: "CloudFormation or EKS does not let anyone set it, or a restore needs another value.",
         remedy: "set it by hand after the restore, if it is needed",
     }
 
