@@ -72,14 +72,14 @@ fn nothing_is_lost_and_nothing_done_twice() {
 /// scratch bucket of the primary environment.
 #[test]
 fn a_hostile_primary_takes_no_recovery_point_away() {
-    for_every_seed(SEEDS, |seed| Fixture::hostile(seed).run_hostile());
+    for_every_seed(SEEDS / 2, |seed| Fixture::hostile(seed).run_hostile());
 }
 
 /// Clusters lose and get their public endpoints, and stacks of private delegates are deployed at some time: each cluster
 /// is the work of the delegate that reaches it, and restores wait for their data keys.
 #[test]
 fn private_clusters_are_the_work_of_their_delegates() {
-    for_every_seed(SEEDS / 4, |seed| Fixture::private(seed).run_private());
+    for_every_seed(SEEDS / 10, |seed| Fixture::private(seed).run_private());
 }
 
 /// Without faults, the figures of the design must hold.

@@ -10,6 +10,10 @@ use lifeboat_store::ports::ObjectStore;
 
 use crate::fixture::Fixture;
 
+/// The time after the begin of a step in which events of claims are delivered, in seconds: delegates begin their invocations
+/// at its begin.
+const EVENTS: i64 = 240;
+
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 /// An invocation of the coordinator or of a delegate.
@@ -90,13 +94,29 @@ impl Fixture {
         for application in 0..self.applications.len() {
             self.tick(application);
         }
+        let began = self.shared.seconds();
         while self.shared.seconds() < end {
             self.settle();
+            if self.shared.seconds() - began < EVENTS {
+                self.deliver_claims();
+            }
             self.advance(seconds.min(60).min(end - self.shared.seconds()));
         }
         self.settle();
         for application in 0..self.applications.len() {
             self.see_state(application);
+        }
+    }
+
+    /// Delivers the events of claims by private delegates, and of the assignments that follow: a restore waits for its data
+    /// keys no longer than an invocation lasts, which may be less than a step.
+    fn deliver_claims(&mut self) {
+        for application in 0..self.applications.len() {
+            if !self.applications[application].private.is_empty() && !self.shared.fault(3) {
+                self.start_coordinator(application, Vec::new());
+                self.settle();
+                self.start_delegate(application, Side::Recovery, None);
+            }
         }
     }
 
