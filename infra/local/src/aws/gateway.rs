@@ -7,6 +7,8 @@ pub(crate) mod clusters;
 pub(crate) mod custom_resource;
 mod denials;
 mod eks;
+mod endpoint_policy;
+pub(crate) mod endpoints;
 pub(crate) mod enforce;
 pub(crate) mod identity;
 mod kms;
@@ -14,10 +16,11 @@ mod lambda;
 pub(crate) mod operation;
 mod ownership;
 mod s3_actions;
-mod stacks;
+pub(crate) mod stacks;
 pub(crate) mod sts;
 pub(crate) mod upstream;
 pub(crate) mod wire;
+pub(crate) mod xml;
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -31,12 +34,13 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 
 use super::authenticator::{Authenticator, access_review};
 use audit::{Audit, AuditEntry, Decision};
 use clusters::Clusters;
 use custom_resource::CustomResources;
+use endpoint_policy::EndpointPolicies;
 use identity::{Identities, Identity};
 use operation::{Need, Scope, needs};
 use stacks::{Observed, Stacks};
@@ -58,9 +62,10 @@ pub(crate) struct Gateway {
     pub(crate) custom_resources: CustomResources,
     pub(crate) stacks: Stacks,
     authenticator: Authenticator,
+    endpoint_policies: EndpointPolicies,
     /// The Regions that answer no request.
     unreachable: Mutex<BTreeSet<String>>,
-    /// The requests of functions in a VPC to other services than S3.
+    /// The requests of functions in a VPC to what nothing leads to.
     without_route: Mutex<Vec<String>>,
     address: SocketAddr,
 }
@@ -75,6 +80,7 @@ impl Gateway {
             custom_resources: CustomResources::default(),
             stacks: Stacks::default(),
             authenticator: Authenticator::default(),
+            endpoint_policies: EndpointPolicies::default(),
             unreachable: Mutex::default(),
             without_route: Mutex::default(),
             address,
@@ -95,65 +101,6 @@ impl Gateway {
     pub(crate) fn without_route(&self) -> Vec<String> {
         let requests = self.without_route.lock().unwrap_or_else(PoisonError::into_inner);
         requests.clone()
-    }
-
-    /// Returns the addresses of the API servers of the clusters in a Region whose cluster security group is one of these.
-    pub(crate) async fn api_servers(
-        &self,
-        account: &str,
-        region: &str,
-        groups: &[String],
-    ) -> Vec<SocketAddr> {
-        let mut servers = Vec::new();
-        for (name, server) in self.clusters.servers(account, region) {
-            let request = Request::get(format!("/clusters/{name}"));
-            let asked = self
-                .upstream
-                .ask_as_administrator(account, "eks", region, request, "");
-            let Ok(answer) = asked.await else {
-                continue;
-            };
-            let answer = answer.json();
-            let group = answer["cluster"]["resourcesVpcConfig"]["clusterSecurityGroupId"].as_str();
-            if group.is_some_and(|group| groups.iter().any(|of| of == group)) {
-                servers.extend(server.trim_start_matches("https://").parse::<SocketAddr>());
-            }
-        }
-        servers
-    }
-
-    /// Serves requests to S3 until the runtime ends, as the endpoint of a VPC does. Requests to other services have no
-    /// answer.
-    pub(crate) async fn serve_endpoint_of_s3(self: Arc<Self>, listener: UnixListener) {
-        while let Ok((stream, _)) = listener.accept().await {
-            let gateway = self.clone();
-            tokio::spawn(async move {
-                let service = service_fn(move |request: Request<Incoming>| {
-                    let gateway = gateway.clone();
-                    async move { Ok::<_, Infallible>(gateway.answer_s3(request).await) }
-                });
-                let _ = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
-            });
-        }
-    }
-
-    async fn answer_s3(&self, request: Request<Incoming>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        match Scope::of(&parts) {
-            Some(scope) if scope.service == "s3" => self.answer(Request::from_parts(parts, body)).await,
-            scope => {
-                let service = scope.map_or("unsigned".to_owned(), |scope| scope.service);
-                let line = format!("{service} {} {}", parts.method, parts.uri.path());
-                self.without_route
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(line);
-                // Until the client closes the connection.
-                std::future::pending().await
-            }
-        }
     }
 
     /// Returns the address of the gateway.
@@ -295,6 +242,13 @@ impl Gateway {
         if let Some(corrected) = self.stacks.correct(&observed, action, &answer.text()) {
             answer.body = corrected.into();
         }
+        if answer.is_success()
+            && let Some(corrected) =
+                self.endpoint_policies
+                    .correct(action, &String::from_utf8_lossy(&body), &answer.text())
+        {
+            answer.body = corrected.into();
+        }
         if scope.service == "lambda" {
             lambda::correct(&mut answer.parts.headers);
         }
@@ -373,9 +327,11 @@ impl Gateway {
         if let Some((bucket, mut policy)) = bucket_policy::read(&self.upstream, &scope.region, &parts).await?
         {
             if let Some(caller) = caller
+                && let Some(need) = needs.first()
                 && denials::denying(&policy, caller, &needs, &parts).is_some()
             {
-                let response = denials::refusal(caller, &needs);
+                let why = "with an explicit deny in a resource-based policy";
+                let response = denials::refusal(Some(caller), need, why);
                 self.record(scope, Some(caller), needs, Decision::Denied);
                 return Ok(response);
             }

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use super::environment::Settings;
 use super::memory::{self, Memory};
 use super::runtime_api::{Event, RuntimeApi};
-use super::vpc::Vpc;
+use super::vpc::{self, Network, Vpc};
 use crate::aws::arn;
 use crate::aws::credentials::{Credentials, now};
 use crate::aws::gateway::custom_resource::EventRouting;
@@ -241,7 +241,13 @@ impl Instance {
         body: Bytes,
         peak: &mut Memory,
     ) -> Result<Bytes, Failure> {
-        if turn.is_none() || self.ended().is_some() {
+        let is_gone = turn.is_none() || self.ended().is_some();
+        let moved = async || {
+            self.has_moved()
+                .await
+                .map_err(|error| Failure::Start(error.to_string()))
+        };
+        if is_gone || moved().await? {
             self.launch(turn)
                 .await
                 .map_err(|error| Failure::Start(error.to_string()))?;
@@ -336,7 +342,25 @@ impl Instance {
         );
         let task = self.task();
         let bootstrap = task.join("bootstrap");
-        let vpc = self.vpc(api.port).await?;
+        let network = self.network().await?;
+        let vpc = match network {
+            Some(network) => {
+                let region = &self.settings.region;
+                environment.insert(
+                    "AWS_ENDPOINT_URL_S3".to_owned(),
+                    vpc::s3_endpoint(&self.gateway, region),
+                );
+                let runtime_api = (Ipv4Addr::LOCALHOST, api.port).into();
+                Some(Vpc::open(
+                    &self.folder,
+                    &self.gateway,
+                    region,
+                    network,
+                    runtime_api,
+                )?)
+            }
+            None => None,
+        };
         let (program, arguments) = match &vpc {
             Some(vpc) => vpc.command(&bootstrap),
             None => (bootstrap, Vec::new()),
@@ -348,16 +372,27 @@ impl Instance {
         Ok(())
     }
 
-    /// Opens the network of the function, if it is attached to a VPC.
-    async fn vpc(&self, runtime_api: u16) -> Result<Option<Vpc>, std::io::Error> {
-        let (region, function) = (&self.settings.region, &self.settings.function);
-        let Some(groups) = self.gateway.stacks.security_groups(region, function) else {
-            return Ok(None);
-        };
+    /// Reads the network of the function, if it is attached to a VPC.
+    async fn network(&self) -> Result<Option<Network>, std::io::Error> {
         let account = arn::account(&self.function_arn);
-        let mut reachable = self.gateway.api_servers(account, region, &groups).await;
-        reachable.push((Ipv4Addr::LOCALHOST, runtime_api).into());
-        Vpc::open(&self.folder, &self.gateway, reachable).map(Some)
+        vpc::network_of(
+            &self.gateway,
+            account,
+            &self.settings.region,
+            &self.settings.function,
+        )
+        .await
+        .map_err(std::io::Error::other)
+    }
+
+    /// Returns whether the process runs in another network than EC2 says now. On AWS the network of a running process
+    /// changes.
+    async fn has_moved(&self) -> Result<bool, std::io::Error> {
+        let opened = lock(&self.vpc).as_ref().map(|vpc| vpc.network().clone());
+        match opened {
+            Some(opened) => Ok(self.network().await? != Some(opened)),
+            None => Ok(false),
+        }
     }
 
     /// Returns the response of Lambda to a failure, and writes it to the log.

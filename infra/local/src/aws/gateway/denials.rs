@@ -2,8 +2,8 @@
 //!
 //! fakecloud does not know the condition keys `s3:if-none-match`, `s3:if-match`, `s3:ObjectCreationOperation` and
 //! `s3:TlsVersion`, and it takes the deletion of a version for that of an object. So the gateway evaluates the Deny
-//! statements of a bucket's policy itself, before it forwards a request. Only statements for everybody are evaluated;
-//! a condition with an unknown operator counts as met.
+//! statements of a bucket's policy itself, before it forwards a request; a condition with an unknown operator counts as
+//! met. So the message also says that a policy of the bucket denies, as that of AWS does.
 
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -15,28 +15,26 @@ use super::wire::{Body, answer, parameter};
 
 /// Returns the `Sid` of a statement that denies the request, if any.
 pub(crate) fn denying(policy: &Value, caller: &Identity, needs: &[Need], parts: &Parts) -> Option<String> {
-    let statements = policy["Statement"].as_array()?;
-    let applies = |statement: &&Value| {
-        statement["Effect"] == "Deny"
-            && is_everybody(&statement["Principal"])
+    let caller = Some(caller);
+    let mut statements = Statement::all(policy);
+    let found = statements.find(|statement| {
+        statement.has_effect("Deny")
+            && is_named(statement.principal(), caller)
             && needs.iter().any(|need| {
-                texts(&statement["Action"]).any(|action| is_like(&need.action, action))
-                    && texts(&statement["Resource"]).any(|resource| is_like(&need.resource, resource))
-                    && conditions_hold(&statement["Condition"], caller, need, parts)
+                statement.concerns(need) && conditions_hold(statement.condition(), caller, need, parts, true)
             })
-    };
-    let found = statements.iter().find(applies)?;
-    Some(found["Sid"].as_str().unwrap_or_default().to_owned())
+    })?;
+    Some(found.0["Sid"].as_str().unwrap_or_default().to_owned())
 }
 
-/// Returns the response of S3 to a request that a policy denies.
-pub(crate) fn refusal(caller: &Identity, needs: &[Need]) -> Response<Body> {
-    let need = needs.first();
+/// Returns the response of S3 to a request that a policy denies. `why` is the end of the message, which names the kind of the
+/// policy (IAM User Guide, "Troubleshoot access denied error messages").
+pub(crate) fn refusal(caller: Option<&Identity>, need: &Need, why: &str) -> Response<Body> {
     let message = format!(
-        "User: {} is not authorized to perform: {} on resource: \"{}\" with an explicit deny in a resource-based policy",
-        caller.arn,
-        need.map_or("s3:Unknown", |need| need.action.as_str()),
-        need.map_or("*", |need| need.resource.as_str()),
+        "User: {} is not authorized to perform: {} on resource: \"{}\" {why}",
+        caller.map_or("anonymous", |caller| caller.arn.as_str()),
+        need.action,
+        need.resource,
     );
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code><Message>{message}</Message></Error>"
@@ -44,11 +42,67 @@ pub(crate) fn refusal(caller: &Identity, needs: &[Need]) -> Response<Body> {
     answer(StatusCode::FORBIDDEN, "application/xml", body)
 }
 
-fn is_everybody(principal: &Value) -> bool {
-    *principal == "*" || texts(&principal["AWS"]).any(|named| named == "*")
+/// A statement of a policy.
+#[derive(Clone, Copy)]
+pub(super) struct Statement<'a>(&'a Value);
+
+impl<'a> Statement<'a> {
+    /// Iterates over the statements of a policy. A single one needs no list.
+    pub(super) fn all(policy: &'a Value) -> impl Iterator<Item = Self> {
+        items(&policy["Statement"]).iter().map(Self)
+    }
+
+    pub(super) fn has_effect(self, effect: &str) -> bool {
+        self.0["Effect"] == effect
+    }
+
+    pub(super) fn principal(self) -> &'a Value {
+        &self.0["Principal"]
+    }
+
+    pub(super) fn condition(self) -> &'a Value {
+        &self.0["Condition"]
+    }
+
+    /// Returns whether the statement is about this action on this resource.
+    pub(super) fn concerns(self, need: &Need) -> bool {
+        // Names of actions are not case-sensitive.
+        let action = need.action.to_ascii_lowercase();
+        let is_action = |pattern: &str| is_like(&action, &pattern.to_ascii_lowercase());
+        let is_resource = |pattern: &str| is_like(&need.resource, pattern);
+        let is_in = |name: &str, is: &dyn Fn(&str) -> bool| match &self.0[format!("Not{name}")] {
+            Value::Null => texts(&self.0[name]).any(is),
+            excluded => !texts(excluded).any(is),
+        };
+        is_in("Action", &is_action) && is_in("Resource", &is_resource)
+    }
 }
 
-fn conditions_hold(condition: &Value, caller: &Identity, need: &Need, parts: &Parts) -> bool {
+/// Returns whether a principal is everybody, or the caller by its account, its role or itself.
+pub(super) fn is_named(principal: &Value, caller: Option<&Identity>) -> bool {
+    if *principal == "*" {
+        return true;
+    }
+    let is_caller = |named: &str, caller: &Identity| {
+        let account = caller.account();
+        named == account
+            || named == caller.arn
+            || named == caller.policy_source()
+            || named.ends_with(&format!("::{account}:root"))
+    };
+    texts(&principal["AWS"])
+        .any(|named| named == "*" || caller.is_some_and(|caller| is_caller(named, caller)))
+}
+
+/// Returns whether all conditions of a statement are met. One with an operator that is not known here is met if `unknown` is
+/// true.
+pub(super) fn conditions_hold(
+    condition: &Value,
+    caller: Option<&Identity>,
+    need: &Need,
+    parts: &Parts,
+    unknown: bool,
+) -> bool {
     let operators = condition.as_object().into_iter().flatten();
     let mut entries = operators.flat_map(|(operator, keys)| {
         let keys = keys.as_object().into_iter().flatten();
@@ -56,15 +110,22 @@ fn conditions_hold(condition: &Value, caller: &Identity, need: &Need, parts: &Pa
     });
     entries.all(|(operator, key, wanted)| {
         let value = value_of(key, caller, need, parts);
-        holds(operator, value.as_deref(), &texts(wanted).collect::<Vec<_>>())
+        let wanted = texts(wanted).collect::<Vec<_>>();
+        holds(operator, value.as_deref(), &wanted).unwrap_or(unknown)
     })
 }
 
 /// Returns the value of a condition key in the context of the request.
-fn value_of(key: &str, caller: &Identity, need: &Need, parts: &Parts) -> Option<String> {
+fn value_of(key: &str, caller: Option<&Identity>, need: &Need, parts: &Parts) -> Option<String> {
     let header = |name: &str| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
+    let account = || Some(caller?.account().to_owned());
     match key.to_ascii_lowercase().as_str() {
-        "aws:principalarn" => Some(caller.policy_source()),
+        "aws:principalarn" => Some(caller?.policy_source()),
+        "aws:principalaccount" => account(),
+        // The bucket is in the account that the request expects, else in that of the caller.
+        "s3:resourceaccount" | "aws:resourceaccount" => {
+            header("x-amz-expected-bucket-owner").or_else(account)
+        }
         // Clients use TLS with AWS, and plain HTTP on this machine.
         "aws:securetransport" => Some("true".to_owned()),
         "s3:tlsversion" => Some("1.3".to_owned()),
@@ -88,12 +149,12 @@ fn creates_object(parts: &Parts) -> bool {
 }
 
 /// Evaluates one condition as IAM does: a negated operator holds for a key that is absent, every other one does not
-/// (IAM User Guide, "Condition operators").
-fn holds(operator: &str, value: Option<&str>, wanted: &[&str]) -> bool {
+/// (IAM User Guide, "Condition operators"). Returns nothing for an operator that is not known here.
+fn holds(operator: &str, value: Option<&str>, wanted: &[&str]) -> Option<bool> {
     let any = |is: &dyn Fn(&str, &str) -> bool| {
         value.is_some_and(|value| wanted.iter().any(|wanted| is(value, wanted)))
     };
-    match operator {
+    let is_met = match operator {
         "Null" => wanted.contains(&if value.is_none() { "true" } else { "false" }),
         "Bool" | "StringEquals" => any(&|value, wanted| value == wanted),
         "StringLike" | "ArnLike" | "ArnEquals" => any(&is_like),
@@ -103,8 +164,9 @@ fn holds(operator: &str, value: Option<&str>, wanted: &[&str]) -> bool {
             let number = |text: &str| text.parse::<f64>().unwrap_or(f64::NAN);
             number(value) < number(wanted)
         }),
-        _ => true,
-    }
+        _ => return None,
+    };
+    Some(is_met)
 }
 
 /// Returns whether a text matches an IAM pattern: `*` is any text, `?` any character.
@@ -127,12 +189,16 @@ fn is_like(text: &str, pattern: &str) -> bool {
 }
 
 fn texts(value: &Value) -> impl Iterator<Item = &str> {
-    let items = match value {
-        Value::Array(items) => items.as_slice(),
+    items(value).iter().filter_map(Value::as_str)
+}
+
+/// Returns the items of a list; a single value is a list of itself.
+fn items(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(items) => items,
         Value::Null => &[],
         one => std::slice::from_ref(one),
-    };
-    items.iter().filter_map(Value::as_str)
+    }
 }
 
 #[cfg(test)]
@@ -217,11 +283,11 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_that_is_unknown_restricts() {
-        assert!(holds("IpAddress", None, &["192.0.2.0/24"]));
-        assert!(holds("StringNotEquals", None, &["a"]));
-        assert!(!holds("StringEquals", None, &["a"]));
-        assert!(holds("NumericLessThan", Some("1.1"), &["1.2"]));
-        assert!(!holds("NumericLessThan", Some("1.3"), &["1.2"]));
+    fn a_negated_operator_holds_for_a_key_that_is_absent() {
+        assert_eq!(holds("IpAddress", None, &["192.0.2.0/24"]), None);
+        assert_eq!(holds("StringNotEquals", None, &["a"]), Some(true));
+        assert_eq!(holds("StringEquals", None, &["a"]), Some(false));
+        assert_eq!(holds("NumericLessThan", Some("1.1"), &["1.2"]), Some(true));
+        assert_eq!(holds("NumericLessThan", Some("1.3"), &["1.2"]), Some(false));
     }
 }

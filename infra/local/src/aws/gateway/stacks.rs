@@ -27,6 +27,7 @@ use super::identity::Identity;
 use super::upstream::{Upstream, UpstreamError};
 use super::wire::{decode, element, form, parameter, parameters};
 use clusters::{FollowUp, StackCluster};
+pub(crate) use networks::Attachment;
 use protection::Undeleted;
 use template::{Retention, Template};
 
@@ -48,8 +49,8 @@ struct StackRecord {
     custom: Vec<String>,
     /// The memory size of each function, in MiB.
     memory: BTreeMap<String, u64>,
-    /// The security groups of each function that is attached to a VPC.
-    groups: BTreeMap<String, Vec<String>>,
+    /// What each function that is attached to a VPC is attached to.
+    attachments: BTreeMap<String, Attachment>,
     /// The retention of each bucket with Object Lock.
     locks: BTreeMap<String, Retention>,
     clusters: Vec<StackCluster>,
@@ -161,7 +162,7 @@ impl Stacks {
             at: Instant::now(),
             custom: template.custom_resources(),
             memory: template.memory(&given, region),
-            groups: template.security_groups(&given, region),
+            attachments: template.attachments(&given, region),
             locks: template.locks(&known, region),
             clusters: clusters::merged(
                 template.clusters(&given, region),
@@ -219,11 +220,11 @@ impl Stacks {
         stacks.find_map(|(_, stack)| stack.memory.get(function).copied())
     }
 
-    /// Returns the security groups of a function by its template, if that attaches it to a VPC.
-    pub(crate) fn security_groups(&self, region: &str, function: &str) -> Option<Vec<String>> {
+    /// Returns what a function is attached to by its template, if that attaches it to a VPC.
+    pub(crate) fn attachment(&self, region: &str, function: &str) -> Option<Attachment> {
         let recorded = self.lock();
         let mut stacks = recorded.iter().filter(|((of, _), _)| of == region);
-        stacks.find_map(|(_, stack)| stack.groups.get(function).cloned())
+        stacks.find_map(|(_, stack)| stack.attachments.get(function).cloned())
     }
 
     /// Returns a response with the template of a stack as it was sent: fakecloud has it as [`spelling`] made it.

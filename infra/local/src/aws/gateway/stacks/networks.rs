@@ -9,6 +9,15 @@ use super::Stacks;
 use crate::aws::gateway::upstream::{Upstream, UpstreamError};
 use crate::aws::gateway::wire::{element, form};
 
+/// What a function in a VPC is attached to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attachment {
+    /// The ids of its subnets.
+    pub(crate) subnets: Vec<String>,
+    /// The ids of its security groups.
+    pub(crate) groups: Vec<String>,
+}
+
 const ATTRIBUTE: &str = ".DefaultSecurityGroup</OutputValue>";
 
 impl Stacks {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_yaml_ng::Value;
 
 use super::clusters::{FollowUp, StackCluster, completion};
+use super::networks::Attachment;
 use crate::aws::gateway::wire::encode;
 
 /// A default retention of Object Lock.
@@ -48,28 +49,38 @@ impl Template {
             .collect()
     }
 
-    /// Returns the security groups of each function that is attached to a VPC, by the function's name.
-    pub(super) fn security_groups(
+    /// Returns what each function that is attached to a VPC is attached to, by the function's name.
+    pub(super) fn attachments(
         &self,
         given: &BTreeMap<String, String>,
         region: &str,
-    ) -> BTreeMap<String, Vec<String>> {
+    ) -> BTreeMap<String, Attachment> {
         self.of_type("AWS::Lambda::Function")
             .filter_map(|(_, function)| {
                 let properties = &function["Properties"];
                 let name = self.text(&properties["FunctionName"], given, region)?;
-                let groups = match &properties["VpcConfig"]["SecurityGroupIds"] {
-                    Value::Sequence(groups) => (groups.iter())
-                        .filter_map(|group| self.text(group, given, region))
-                        .collect(),
-                    // A parameter of the type List.
-                    list => (self.text(list, given, region)?.split(','))
-                        .map(str::to_owned)
-                        .collect(),
+                let network = &properties["VpcConfig"];
+                let attachment = Attachment {
+                    subnets: self.texts(&network["SubnetIds"], given, region)?,
+                    groups: self.texts(&network["SecurityGroupIds"], given, region)?,
                 };
-                Some((name, groups))
+                Some((name, attachment))
             })
             .collect()
+    }
+
+    /// Returns the texts of a list, or of a parameter of the type List.
+    fn texts(&self, list: &Value, given: &BTreeMap<String, String>, region: &str) -> Option<Vec<String>> {
+        match list {
+            Value::Sequence(items) => (items.iter())
+                .map(|item| self.text(item, given, region))
+                .collect(),
+            list => Some(
+                (self.text(list, given, region)?.split(','))
+                    .map(str::to_owned)
+                    .collect(),
+            ),
+        }
     }
 
     /// Returns the EKS clusters.

@@ -117,9 +117,12 @@ Resources:
         ("Parameters.member.1.ParameterValue", "sg-1,sg-2"),
     ];
     stacks.note("222222222222", REGION, &recorded("CreateStack", &create));
-    let groups = vec!["sg-1".to_owned(), "sg-2".to_owned()];
-    assert_eq!(stacks.security_groups(REGION, "f"), Some(groups));
-    assert_eq!(stacks.security_groups(REGION, "g"), None);
+    let attachment = Attachment {
+        subnets: vec!["subnet-1".to_owned()],
+        groups: vec!["sg-1".to_owned(), "sg-2".to_owned()],
+    };
+    assert_eq!(stacks.attachment(REGION, "f"), Some(attachment));
+    assert_eq!(stacks.attachment(REGION, "g"), None);
 
     let template = Template::parse(TEMPLATE);
     let mut given: BTreeMap<String, String> =
