@@ -116,7 +116,10 @@ impl S3Store {
     /// write, which identifies a write whose answer was lost. Sends no request to S3.
     #[must_use]
     pub fn new(context: &AwsContext, location: S3Location, ids: Arc<dyn Randomness>) -> Self {
+        // A configured endpoint may have one name only, so the bucket stands in the path. S3 answers that, too
+        // (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html#path-style-access>).
         let config = aws_sdk_s3::config::Builder::from(context.sdk_config())
+            .force_path_style(context.endpoint_override("S3").is_some())
             .retry_classifier(retry::RetryWriteConflicts)
             .interceptor(context.s3_requests().clone())
             .build();

@@ -212,8 +212,8 @@ impl LocalAws {
         self.gateway.cut_off(region);
     }
 
-    /// Returns what functions that are attached to a VPC have asked for by the endpoint of S3 although it is not S3, one
-    /// line for each request: on AWS it has no route.
+    /// Returns what functions that are attached to a VPC have asked other services for, and endpoints of S3 for another
+    /// Region, one line for each request: on AWS it has no route.
     #[must_use]
     pub fn requests_without_route(&self) -> Vec<String> {
         self.gateway.without_route()

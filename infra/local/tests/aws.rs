@@ -4,6 +4,7 @@
 
 mod aws {
     pub(crate) mod client;
+    mod networks;
     mod objects;
 }
 
@@ -35,9 +36,13 @@ fn start() -> (LocalAws, Client) {
 
 /// Creates a cluster with this authentication mode, without waiting until it is active.
 fn create_cluster(admin: &Client, name: &str, access: &str) {
+    create_cluster_in(admin, name, "subnet-1,subnet-2", access);
+}
+
+fn create_cluster_in(admin: &Client, name: &str, subnets: &str, access: &str) {
     let created = admin.ok(&format!(
         "eks create-cluster --name {name} --role-arn arn:aws:iam::{PRIMARY}:role/eks \
-         --resources-vpc-config subnetIds=subnet-1,subnet-2 --access-config {access}"
+         --resources-vpc-config subnetIds={subnets} --access-config {access}"
     ));
     assert_eq!(created["cluster"]["status"], "CREATING");
     assert!(created["cluster"]["endpoint"].is_null(), "{created}");

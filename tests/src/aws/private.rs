@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use lifeboat_local::{has_network_namespaces, skip};
 use serde_json::Value;
 
+use super::client::Client;
 use super::coordinator::CoordinatorCommands;
 use super::deploy::Package;
 use super::rebuild::Stand;
@@ -46,9 +47,9 @@ impl Scenario<'_> {
         self.primary.text(&line.split_whitespace().collect::<Vec<_>>())?;
         coordinator.show(reporter, "application backup web --profile recovery", 0)?;
         let issue = private_issue(reporter, coordinator)?;
+        // The cluster has public subnets, which are no way to S3 for a function.
         let said = deploy(reporter, coordinator, package, &issue, "primary")?;
-        // The subnets are public, which is no way to S3 for a function.
-        ensure!(said.contains("LB-0830"), "the network is not checked: {said}");
+        lead_to_s3(reporter, &self.primary, &said)?;
         coordinator.closed(reporter, &[issue])?;
         coordinator.show(reporter, "application backup web --wait --profile recovery", 0)?;
         let bucket = format!("s3://lifeboat-scratch-{}-{}/{JOBS}", PRIMARY.0, PRIMARY.1);
@@ -71,7 +72,8 @@ impl Scenario<'_> {
         );
         coordinator.show(reporter, &line, 0)?;
         let issue = private_issue(reporter, coordinator)?;
-        deploy(reporter, coordinator, package, &issue, "recovery")?;
+        let said = deploy(reporter, coordinator, package, &issue, "recovery")?;
+        lead_to_s3(reporter, &self.recovery, &said)?;
         reporter.say("the restore has waited for the delegate, and goes on");
         coordinator.show(reporter, &format!("{line} --wait"), 0)?;
         let look = ["get", "serviceaccount/mail", "--namespace=jobs", "--output=name"];
@@ -124,4 +126,15 @@ fn deploy(
     let command = command.context("the issue has another command")?;
     let line = format!("{command} --profile {profile} {}", zips(package));
     Ok(coordinator.show(reporter, &line, 0)?.out)
+}
+
+/// Runs the command that the check of the network printed: the VPC leads nowhere until then, so that what follows proves that
+/// it is the right one.
+fn lead_to_s3(reporter: &Reporter, client: &Client, said: &str) -> Result<()> {
+    ensure!(said.contains("LB-0830"), "the network is not checked: {said}");
+    let mut quoted = said.split('`');
+    let command = quoted.find(|text| text.starts_with("aws ec2 create-vpc-endpoint "));
+    let command = command.with_context(|| format!("no command is printed: {said}"))?;
+    reporter.command(command);
+    client.shell(command).map(|_| ())
 }

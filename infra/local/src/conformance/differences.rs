@@ -29,13 +29,6 @@ pub const NETWORK: &[Difference] = &[
     },
     Difference {
         of: LocalAws,
-        call: "ec2:DescribeVpcEndpoints",
-        property: "policyDocument",
-        does: "keeps no policy of an endpoint",
-        document: "https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcEndpoint.html",
-    },
-    Difference {
-        of: LocalAws,
         call: "ec2:CreateVpcEndpoint",
         property: "the route of a gateway endpoint",
         does: "adds no route to the route tables of the endpoint",
