@@ -116,10 +116,7 @@ impl S3Store {
     /// write, which identifies a write whose answer was lost. Sends no request to S3.
     #[must_use]
     pub fn new(context: &AwsContext, location: S3Location, ids: Arc<dyn Randomness>) -> Self {
-        // A configured endpoint may have one name only, so the bucket stands in the path. S3 answers that, too
-        // (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html#path-style-access>).
-        let config = aws_sdk_s3::config::Builder::from(context.sdk_config())
-            .force_path_style(context.endpoint_override("S3").is_some())
+        let config = configuration(context)
             .retry_classifier(retry::RetryWriteConflicts)
             .interceptor(context.s3_requests().clone())
             .build();
@@ -137,6 +134,14 @@ impl S3Store {
     pub fn location(&self) -> &S3Location {
         &self.inner.location
     }
+}
+
+/// Returns the configuration of a client of S3. A configured endpoint may have one name only, so that the bucket is in the
+/// path then. S3 answers that as well
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html#path-style-access>).
+fn configuration(context: &AwsContext) -> aws_sdk_s3::config::Builder {
+    let is_configured = context.endpoint_override("S3").is_some();
+    aws_sdk_s3::config::Builder::from(context.sdk_config()).force_path_style(is_configured)
 }
 
 impl Inner {

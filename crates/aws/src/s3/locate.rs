@@ -8,7 +8,7 @@ use lifeboat_model::{ErrorKind, Region};
 use lifeboat_store::ports::{Randomness, StoreError, StoreOperation};
 
 use super::error::RequestContext;
-use super::{S3Location, S3Store};
+use super::{S3Location, S3Store, configuration};
 use crate::{AwsContext, AwsError};
 
 /// The header with which S3 tells the Region of a bucket, also where it refuses the request
@@ -46,7 +46,8 @@ impl S3Store {
 
 /// Asks for a bucket. Returns also its Region, if S3 tells it.
 async fn head(context: &AwsContext, location: &S3Location) -> (Result<(), StoreError>, Option<Region>) {
-    let answer = (Client::new(context.sdk_config()).head_bucket())
+    let client = Client::from_conf(configuration(context).build());
+    let answer = (client.head_bucket())
         .bucket(&location.bucket)
         .expected_bucket_owner(location.owner.as_str())
         .send()

@@ -27,6 +27,9 @@ async fn answer(mut stream: TcpStream, status: Option<u16>, asked: Arc<Mutex<Vec
         request.push(byte[0]);
     }
     let request = String::from_utf8(request).unwrap();
+    // The endpoint has a name of its own, which does not begin with that of the bucket.
+    let path = request.split(' ').nth(1).unwrap();
+    assert!(path.starts_with("/vault-of-ours"), "{request}");
     // The credential scope of the signature: `<key>/<date>/<region>/s3/aws4_request`.
     let scope = request.split("Credential=").nth(1).unwrap();
     let region = scope.split('/').nth(2).unwrap().to_owned();
@@ -42,7 +45,7 @@ async fn answer(mut stream: TcpStream, status: Option<u16>, asked: Arc<Mutex<Vec
 /// Opens a bucket at a server, from the Region `eu-west-1`. Returns the Regions of the requests too.
 async fn open(status: Option<u16>) -> (Result<S3Store, StoreError>, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let endpoint = format!("http://localhost:{}", listener.local_addr().unwrap().port());
     let asked = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&asked);
     tokio::spawn(async move {
