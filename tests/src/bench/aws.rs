@@ -80,6 +80,8 @@ pub fn measure(report: &mut Report, sizes: &Sizes) -> Result<()> {
             Some(0.0),
             &[],
         );
+        let others = scenario.aws.requests_without_route().len();
+        report.add("private_delegate_other_requests", others as f64, Some(0.0), &[]);
         reporter.step("idle", "Requests of an idle application");
         idle::measure(report, scenario)?;
         reporter.step("large", "Backup of a large cluster");

@@ -15,7 +15,7 @@ const BOOTSTRAP: &str = r#"#!/bin/bash
 api=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation
 cd "$TMPDIR" || exit 1
 signed() {
-    curl -s --connect-timeout 1 -m 3 -w '%{http_code}' --aws-sigv4 "aws:amz:$AWS_REGION:$1" \
+    curl -s --connect-timeout 1 -m 10 -w '%{http_code}' --aws-sigv4 "aws:amz:$AWS_REGION:$1" \
         --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -H "x-amz-security-token: $AWS_SESSION_TOKEN" \
         -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "${@:2}"
 }
@@ -27,8 +27,8 @@ while true; do
     host=${AWS_ENDPOINT_URL_S3#http://}
     getent ahostsv4 "${host%:*}" | sed -n '1s/ .*//p' >name &
     { signed s3 -o body "$AWS_ENDPOINT_URL_S3/scratch/key" || echo " $?"; } >s3 &
-    { curl -sk --connect-timeout 1 -m 3 -o /dev/null -w '%{http_code}' "$server/version" || echo " $?"; } >server &
-    case $event in *other*) signed sts -o /dev/null -d Action=GetCallerIdentity "$AWS_ENDPOINT_URL/" >/dev/null & ;; esac
+    { curl -sk --connect-timeout 1 -m 10 -o /dev/null -w '%{http_code}' "$server/version" || echo " $?"; } >server &
+    case $event in *other*) signed sts -m 1 -o /dev/null -d Action=GetCallerIdentity "$AWS_ENDPOINT_URL/" >/dev/null & ;; esac
     wait
     why=$(grep -o 'no VPC endpoint policy allows\|explicit deny in a VPC endpoint policy\|explicit deny in a resource-based policy' body)
     echo "{\"name\": \"$(cat name)\", \"s3\": \"$(cat s3)\", \"why\": \"$why\", \"server\": \"$(cat server)\"}" >answer

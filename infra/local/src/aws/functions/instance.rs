@@ -241,16 +241,10 @@ impl Instance {
         body: Bytes,
         peak: &mut Memory,
     ) -> Result<Bytes, Failure> {
+        let failed = |error: std::io::Error| Failure::Start(error.to_string());
         let is_gone = turn.is_none() || self.ended().is_some();
-        let moved = async || {
-            self.has_moved()
-                .await
-                .map_err(|error| Failure::Start(error.to_string()))
-        };
-        if is_gone || moved().await? {
-            self.launch(turn)
-                .await
-                .map_err(|error| Failure::Start(error.to_string()))?;
+        if is_gone || self.has_moved().await.map_err(failed)? {
+            self.launch(turn).await.map_err(failed)?;
         }
         let Some(api) = turn.as_ref() else {
             return Err(Failure::Start("the process is gone".into()));

@@ -30,8 +30,8 @@ const SERVER_PLACE: u32 = 10;
 pub(crate) struct Network {
     /// Whether the resolver of the VPC answers.
     pub(crate) has_resolver: bool,
-    /// The names that the resolver knows. A name that begins with `*.` stands for all names that end so; without a better
-    /// match. No address means that the name does not exist.
+    /// The names that the resolver knows, and their addresses. A name that begins with `*.` stands for all names that end so
+    /// and have no better match. Without an address, a name does not exist.
     pub(crate) names: BTreeMap<String, Option<Ipv4Addr>>,
     /// What answers on the port of S3, by address. Nothing answers at other addresses: packets to them are lost.
     pub(crate) addresses: BTreeMap<Ipv4Addr, Answers>,
