@@ -34,6 +34,21 @@ pub fn private_name(application: &ApplicationName, cluster: &ClusterName) -> Str
     format!("{kept}-{}", &digest[..DIGEST])
 }
 
+/// Returns the name of the stack of the private delegate of a cluster. Names of stacks have letters, digits and hyphens only
+/// (AWS CloudFormation API Reference, `CreateStack`).
+#[must_use]
+pub fn private_stack(application: &ApplicationName, cluster: &ClusterName) -> String {
+    let name = private_name(application, cluster).replace('_', "-");
+    format!("lifeboat-private-delegate-{name}")
+}
+
+/// Returns the beginning of the names of an application's private delegates, in which its own name is cut.
+#[must_use]
+pub fn private_prefix(application: &ApplicationName) -> &str {
+    let name = application.as_str();
+    &name[..name.len().min(LONGEST - DIGEST - 1)]
+}
+
 /// Returns the name of the role of the private delegate of a cluster on a side.
 #[must_use]
 pub fn private_role(
@@ -98,6 +113,20 @@ mod tests {
         let name = named("shop", "orders");
         assert!(name.starts_with("shop-orders-") && name.len() == 20, "{name}");
         assert_ne!(named("shop-a", "b"), named("shop", "a-b"));
+        // The permissions of the public delegate name them so.
+        for application in ["shop", &"a".repeat(15), &"a".repeat(16), &"a".repeat(40)] {
+            let name = named(application, "orders");
+            let application = ApplicationName::parse(application).unwrap();
+            let prefix = format!("{}-", private_prefix(&application));
+            assert!(name.starts_with(&prefix) && name.len() > prefix.len(), "{name}");
+            let cluster = ClusterName::parse("or_ders").unwrap();
+            let stack = private_stack(&application, &cluster);
+            assert!(
+                stack.starts_with(&format!("lifeboat-private-delegate-{prefix}")),
+                "{stack}"
+            );
+            assert!(!stack.contains('_'), "{stack}");
+        }
         let long = named(&"a".repeat(40), &"B_".repeat(50));
         assert_eq!(long.len(), LONGEST);
         let region = Region::parse("us-isof-south-1").unwrap();

@@ -39,6 +39,17 @@ pub struct Configuration {
     pub boundaries: Vec<String>,
     /// The environment that contains the vault; on the recovery side only.
     pub vault: Option<EnvironmentId>,
+    /// What private delegates are deployed with, if the function deploys them.
+    pub private_delegates: Option<PrivateDelegatesConfiguration>,
+}
+
+/// What a public delegate deploys private ones with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrivateDelegatesConfiguration {
+    /// The id of the stack of the function.
+    pub stack: String,
+    /// The ARN of the service role of CloudFormation.
+    pub service_role: Arn,
 }
 
 impl Configuration {
@@ -112,6 +123,10 @@ impl Configuration {
             Some(Side::Recovery) => wanted(strings, "LIFEBOAT_VAULT", &mut problems, place),
             _ => None,
         };
+        let private_delegates = match is_public && strings.get("LIFEBOAT_PRIVATE_DELEGATES_ROLE").is_some() {
+            true => private_delegates(strings, &mut problems),
+            false => None,
+        };
         match (application, side, account, region, function, role, coordinators) {
             (
                 Some(application),
@@ -135,6 +150,7 @@ impl Configuration {
                 rebuild: rebuild.unwrap_or_default(),
                 boundaries: boundaries.unwrap_or_default(),
                 vault,
+                private_delegates,
             }),
             _ => Err(ConfigurationError { problems }),
         }
@@ -147,6 +163,20 @@ impl Configuration {
     pub fn id(&self) -> DelegateId {
         DelegateId::of(&self.application, self.cluster.as_ref())
     }
+}
+
+fn private_delegates(
+    strings: &dyn Strings,
+    problems: &mut Vec<String>,
+) -> Option<PrivateDelegatesConfiguration> {
+    let stack = wanted(strings, "LIFEBOAT_STACK", problems, |text| {
+        Ok::<_, InvalidIdentifier>(text)
+    });
+    let service_role = wanted(strings, "LIFEBOAT_PRIVATE_DELEGATES_ROLE", problems, Arn::parse);
+    Some(PrivateDelegatesConfiguration {
+        stack: stack?,
+        service_role: service_role?,
+    })
 }
 
 /// Parses a parameter of the stack that is on or off.
@@ -239,6 +269,27 @@ mod tests {
         private.extend(strings(&[("LIFEBOAT_CLUSTER", "-")]));
         let problems = Configuration::read(&private).unwrap_err().problems;
         assert!(problems[0].starts_with("LIFEBOAT_CLUSTER: "), "{problems:?}");
+    }
+
+    #[test]
+    fn a_delegate_that_deploys_private_ones_knows_its_stack() {
+        let mut primary = strings(&COMMON);
+        primary.extend(strings(&[
+            ("LIFEBOAT_SIDE", "primary"),
+            ("LIFEBOAT_RECOVERY_PUBLIC_KEY", "MIIC"),
+            ("LIFEBOAT_DESCRIBE", "true"),
+        ]));
+        assert_eq!(Configuration::read(&primary).unwrap().private_delegates, None);
+        let role = "arn:aws:iam::111111111111:role/LifeboatPrimaryStacks-shop-eu-west-1";
+        primary.extend(strings(&[("LIFEBOAT_PRIVATE_DELEGATES_ROLE", role)]));
+        let problems = Configuration::read(&primary).unwrap_err().problems;
+        assert_eq!(problems, ["LIFEBOAT_STACK is not set"]);
+        primary.extend(strings(&[(
+            "LIFEBOAT_STACK",
+            "arn:aws:cloudformation:eu-west-1:111111111111:stack/s/1",
+        )]));
+        let read = Configuration::read(&primary).unwrap().private_delegates.unwrap();
+        assert_eq!(read.service_role.as_str(), role);
     }
 
     #[test]

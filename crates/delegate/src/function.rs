@@ -23,6 +23,7 @@ use crate::configuration::Configuration;
 use crate::event::Event;
 use crate::infrastructure::{AwsResources, AwsStacks};
 use crate::metrics::invocation_ended;
+use crate::private_delegates::{PrivateDelegateStacks, PrivateDelegates};
 use crate::registration::{
     Answer, CustomResourceRequest, DecryptionKeyCheck, KeyCheck, PrivateRegistrar, Registrar, ScratchBucket,
     SigningKeyCheck,
@@ -206,6 +207,7 @@ impl Common {
             function: self.function.clone(),
             role: self.configuration.role.clone(),
             key: None,
+            deploys_private_delegates: false,
             version: VERSION.to_owned(),
             registered_at: Timestamp::UNIX_EPOCH,
         };
@@ -237,6 +239,7 @@ impl Common {
             function: self.function.clone(),
             role,
             key,
+            deploys_private_delegates: self.configuration.private_delegates.is_some(),
             version: VERSION.to_owned(),
             scratch: Arc::clone(&self.scratch),
             check,
@@ -294,8 +297,25 @@ impl Common {
         lifeboat_aws::kms::recipient_keys(public.unwrap_or_default()).map_err(|e| e.to_string())
     }
 
+    /// Returns what deploys private delegates, if the function was deployed with the permissions.
+    fn private_delegates(&self) -> Option<Arc<dyn PrivateDelegates>> {
+        let granted = self.configuration.private_delegates.as_ref()?;
+        Some(Arc::new(PrivateDelegateStacks {
+            context: self.context.clone(),
+            application: self.configuration.application.clone(),
+            environment: self.configuration.environment.clone(),
+            side: self.configuration.side,
+            stack: granted.stack.clone(),
+            service_role: granted.service_role.to_string(),
+            scratch: Arc::clone(&self.scratch),
+            clock: Arc::clone(&self.clock),
+            ids: Arc::clone(&self.ids),
+        }))
+    }
+
     fn ports(self, side: SidePorts, clusters: Arc<dyn Clusters>, registration: Registration) -> Ports {
         let id = self.configuration.id();
+        let private_delegates = self.private_delegates();
         Ports {
             registration,
             delegate: Delegate {
@@ -310,6 +330,7 @@ impl Common {
                 rotation: Rotation::default(),
                 clusters,
                 side,
+                private_delegates,
                 clock: self.clock,
                 ids: self.ids,
                 page_size: lifeboat_capture::PAGE_SIZE,

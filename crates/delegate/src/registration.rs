@@ -113,6 +113,8 @@ pub struct Registrar {
     pub role: Arn,
     /// The ARN of the application's key on this side.
     pub key: Arn,
+    /// Whether the delegate deploys the private delegates of its environment.
+    pub deploys_private_delegates: bool,
     /// The version of Lifeboat.
     pub version: String,
     /// The scratch bucket.
@@ -199,6 +201,7 @@ impl Registrar {
             function: self.function.clone(),
             role: self.role.clone(),
             key: Some(key),
+            deploys_private_delegates: self.deploys_private_delegates,
             version: self.version.clone(),
             registered_at: now,
         };

@@ -14,12 +14,14 @@ use lifeboat_store::prefix::{CAPTURES, PrefixStore};
 use crate::clusters::{Clusters, Unreachable};
 use crate::infrastructure::BuildStacks;
 use crate::metrics::job_ended;
+use crate::private_delegates::PrivateDelegates;
 
 mod build;
 mod capture;
 mod check;
 mod data_keys;
 mod plan;
+mod private_delegate;
 mod restore;
 mod seal;
 mod watch;
@@ -51,6 +53,8 @@ pub struct Delegate {
     pub clusters: Arc<dyn Clusters>,
     /// The dependencies of the delegate's side.
     pub side: SidePorts,
+    /// Deploys the private delegates of the environment; none if the function was deployed without the permissions.
+    pub private_delegates: Option<Arc<dyn PrivateDelegates>>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The source of randomness.

@@ -24,6 +24,8 @@ pub struct CloudFormation {
     environment: EnvironmentId,
     /// Whether the bucket of artifacts exists, and is not created or protected again.
     has_bucket: bool,
+    /// The ARN of the role with which CloudFormation changes resources; that of the caller without one.
+    service_role: Option<String>,
 }
 
 impl CloudFormation {
@@ -35,7 +37,16 @@ impl CloudFormation {
             context: context.clone(),
             environment: environment.clone(),
             has_bucket: false,
+            service_role: None,
         }
+    }
+
+    /// Lets CloudFormation change the resources of stacks with a service role instead of the permissions of the caller
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html>).
+    #[must_use]
+    pub fn with_service_role(mut self, role: String) -> Self {
+        self.service_role = Some(role);
+        self
     }
 
     /// Uses the bucket of artifacts as it is: a function of Lifeboat came out of it, and may not change its settings.
@@ -211,6 +222,7 @@ impl Stacks for CloudFormation {
             // The roles have fixed names: the bucket policies of other accounts refer to them.
             .capabilities(Capability::CapabilityNamedIam)
             .set_parameters(Some(parameters.collect()))
+            .set_role_arn(self.service_role.clone())
             .send()
             .await;
         sent.map(drop).map_err(|e| {
@@ -284,7 +296,9 @@ impl Stacks for CloudFormation {
     }
 
     async fn delete_stack(&self, stack: &str) -> Result<(), Problem> {
-        let sent = self.client.delete_stack().stack_name(stack).send().await;
+        let request = self.client.delete_stack().stack_name(stack);
+        // A stack that somebody deployed without a service role has none.
+        let sent = request.set_role_arn(self.service_role.clone()).send().await;
         sent.map(drop).map_err(|e| {
             let error = AwsError::new("cloudformation:DeleteStack", stack, e);
             self.context.problem(&format!("delete the stack {stack}"), &error)

@@ -64,13 +64,6 @@ impl Template {
         format!("lifeboat-{}-{application}", self.name)
     }
 
-    /// Returns the name of the stack of a template that is deployed for each private delegate. Names of stacks have letters,
-    /// digits and hyphens only (AWS CloudFormation API Reference, `CreateStack`), so it is that of the delegate's resources.
-    #[must_use]
-    pub fn stack_named(&self, name: &str) -> String {
-        format!("lifeboat-{}-{}", self.name, name.replace('_', "-"))
-    }
-
     /// Returns the names of the template's parameters.
     #[must_use]
     pub fn parameters(&self) -> BTreeSet<String> {

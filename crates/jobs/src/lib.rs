@@ -38,6 +38,7 @@ pub mod finding;
 pub mod folder;
 pub mod keys;
 pub mod pending;
+pub mod private_delegate;
 pub mod read;
 pub mod result;
 pub mod signed;
@@ -54,6 +55,7 @@ pub use document::{Assignment, Cancel, Checkpoint, Claim, Doing, ProgressReport}
 pub use endpoint::{ClusterEndpoint, PrivateEndpoint};
 pub use finding::{AccessFinding, Failure};
 pub use keys::JobFile;
+pub use private_delegate::{PrivateDelegateChange, PrivateDelegateDone, PrivateDelegateWork};
 pub use read::{Document, DocumentError};
 pub use result::{
     AccessReport, BuildDone, CaptureDone, Done, JobResult, Outcome, PartDone, PlanDone, RestoreDone, Sealed,

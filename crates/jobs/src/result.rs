@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::data_keys::DataKeysDone;
 use super::endpoint::PrivateEndpoint;
 use super::finding::{AccessFinding, Failure};
+use super::private_delegate::PrivateDelegateDone;
 use super::work::ClusterTarget;
 
 /// The result of a job. Written by the delegate.
@@ -96,6 +97,8 @@ pub enum Done {
     },
     /// Data keys were wrapped for a private delegate.
     DataKeys(DataKeysDone),
+    /// A private delegate was deployed, updated or removed.
+    PrivateDelegate(PrivateDelegateDone),
 }
 
 /// The result of a completed capture.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::data_keys::DataKeysWork;
 use super::endpoint::ClusterEndpoint;
+use super::private_delegate::PrivateDelegateWork;
 
 /// The work of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +30,8 @@ pub enum Work {
     Check(CheckWork),
     /// Wrap the data keys of a recovery point for a private delegate.
     DataKeys(DataKeysWork),
+    /// Deploy, update or remove a private delegate.
+    PrivateDelegate(PrivateDelegateWork),
 }
 
 /// The payload of a capture job.
@@ -241,6 +244,7 @@ impl Work {
             Self::Plan(_) => "plan",
             Self::Check(_) => "check",
             Self::DataKeys(_) => "data-keys",
+            Self::PrivateDelegate(_) => "private-delegate",
         }
     }
 
@@ -249,7 +253,8 @@ impl Work {
     pub fn clusters(&self) -> &[ClusterTarget] {
         match self {
             Self::Capture(CaptureWork { clusters, .. }) | Self::Check(CheckWork { clusters, .. }) => clusters,
-            Self::Seal(_) | Self::Build(_) | Self::DataKeys(_) => &[],
+            // No API server is asked.
+            Self::Seal(_) | Self::Build(_) | Self::DataKeys(_) | Self::PrivateDelegate(_) => &[],
             Self::Plan(work) => &work.clusters,
             Self::Restore(work) => std::slice::from_ref(&work.target),
         }

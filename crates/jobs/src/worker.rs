@@ -20,6 +20,7 @@ use super::data_keys::DataKeysWork;
 use super::document::{Assignment, Checkpoint, Claim, Doing, ProgressReport};
 use super::keys::JobFile;
 use super::pending::{self, PendingJob, Rotation, Search};
+use super::private_delegate::PrivateDelegateWork;
 use super::read::Document as _;
 use super::result::{AccessReport, JobResult, Outcome};
 use super::signed::Trust;
@@ -72,6 +73,7 @@ pub trait Handlers:
     + Handler<PlanWork>
     + Handler<CheckWork>
     + Handler<DataKeysWork>
+    + Handler<PrivateDelegateWork>
 {
     /// Makes a key pair for an epoch of this work, if the handler needs one; returns the public half, PEM.
     fn recipient(&self, work: &Work) -> Option<String> {
@@ -379,6 +381,7 @@ impl<H: Handlers> Worker<'_, H> {
             Work::Plan(work) => self.handlers.handle(epoch, work).await,
             Work::Check(work) => self.handlers.handle(epoch, work).await,
             Work::DataKeys(work) => self.handlers.handle(epoch, work).await,
+            Work::PrivateDelegate(work) => self.handlers.handle(epoch, work).await,
         }
     }
 

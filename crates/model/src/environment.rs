@@ -93,6 +93,10 @@ pub struct DelegateRegistration {
     /// do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<RegisteredKey>,
+    /// Whether the delegate deploys the private delegates of its environment itself. Registrations of former versions do not
+    /// have it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deploys_private_delegates: bool,
     /// The version of Lifeboat that wrote the registration.
     pub version: String,
     /// When the registration was written, by the clock of the delegate.
@@ -139,6 +143,21 @@ mod tests {
         );
         let more = text.replace("\"version\"", "\"admin\":true,\"version\"");
         assert!(serde_json::from_str::<EnvironmentRegistration>(&more).is_err());
+    }
+
+    #[test]
+    fn a_delegate_of_a_former_version_deploys_no_private_delegates() {
+        let text = r#"{"format":1,"application":"shop","environment":"111111111111-eu-west-1","side":"primary",
+            "function":"arn:aws:lambda:eu-west-1:111111111111:function:f","role":"arn:aws:iam::111111111111:role/r",
+            "version":"0.1.0","registeredAt":"2026-11-21T10:00:00Z"}"#;
+        let mut registration: DelegateRegistration = serde_json::from_str(text).unwrap();
+        assert!(!registration.deploys_private_delegates);
+        registration.deploys_private_delegates = true;
+        let again = serde_json::to_string(&registration).unwrap();
+        assert_eq!(
+            serde_json::from_str::<DelegateRegistration>(&again).unwrap(),
+            registration
+        );
     }
 
     #[test]

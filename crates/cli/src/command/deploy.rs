@@ -251,9 +251,17 @@ impl<'a> Deployer<'a> {
             change_set: change_set(),
             on_failure: OnFailure::RollBack,
         };
+        self.deploy_stack(&wanted, deployed).await
+    }
+
+    async fn deploy_stack(
+        &self,
+        wanted: &StackSpec,
+        deployed: &mut Vec<DeployedStack>,
+    ) -> Result<BTreeMap<String, String>, Failure> {
         let tell = |line: &str| self.context.progress.note(line);
-        let Deployed { outcome, outputs } = lifeboat_deploy::deploy(&self.stacks, &wanted, &tell).await?;
-        self.done(stack, outcome, deployed);
+        let Deployed { outcome, outputs } = lifeboat_deploy::deploy(&self.stacks, wanted, &tell).await?;
+        self.done(&wanted.stack, outcome, deployed);
         Ok(outputs)
     }
 

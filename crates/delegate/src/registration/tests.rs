@@ -65,6 +65,7 @@ fn registrar(side: Side, scratch: Arc<dyn ObjectStore>, check: Box<dyn KeyCheck>
         function: arn("arn:aws:lambda:eu-west-1:111111111111:function:lifeboat-shop-primary"),
         role: arn("arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-shop-eu-west-1"),
         key: arn("arn:aws:kms:eu-west-1:111111111111:key/1"),
+        deploys_private_delegates: true,
         version: "0.1.0".to_owned(),
         scratch,
         check,

@@ -190,6 +190,7 @@ impl Fixture {
                     .collect(),
             )),
             side: ports,
+            private_delegates: None,
             clock: Arc::new(Today),
             ids: Arc::new(SystemRandomness),
             page_size: lifeboat_capture::PAGE_SIZE,

@@ -623,6 +623,20 @@ codes! {
         remedy: "add a subnet of another zone to the cluster",
     }
 
+    /// The public delegate could not deploy a private one, or not update it.
+    PrivateDelegateFailed = 840 exits Aws {
+        title: "a private delegate could not be deployed or updated",
+        meaning: "The public delegate deploys the private delegates of its environment with CloudFormation. It tries again, at growing intervals. A private delegate that was deployed before goes on as it is.",
+        remedy: "resolve the cause, or run the command in the issue, which deploys the private delegate with your credentials",
+    }
+
+    /// The stack of a private delegate that is not needed any more is still there.
+    PrivateDelegateRemains = 841 exits Aws {
+        title: "a private delegate is not needed any more, and could not be removed",
+        meaning: "Its cluster has left the application, or has a public endpoint again. Nothing uses the private delegate; its stack and its registration remain. The public delegate tries again, at growing intervals.",
+        remedy: "resolve the cause, or run the command in the issue, which deletes the stack with your credentials",
+    }
+
     /// The application's document is not valid.
     ApplicationInvalid = 901 exits Usage {
         title: "the application document is not valid",
@@ -888,6 +902,13 @@ codes! {
         title: "the recovery environment is the primary one",
         meaning: "What the clusters stand on would be built a second time beside them, with the same names. Nothing was changed.",
         remedy: "set --profile and --region to the recovery account and its Region",
+    }
+
+    /// A stack is still being changed after the time within which it should have ended.
+    StackUnfinished = 1017 exits Aws {
+        title: "a stack is still being changed",
+        meaning: "CloudFormation has not ended within the time that was given. A stack with a function in a VPC waits until Lambda has removed the network interfaces of the function, which takes 20 minutes or more.",
+        remedy: "wait until the stack has ended; `aws cloudformation describe-stack-events` says what it waits for",
     }
 
     /// A resource of AWS is needed and not described.

@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use lifeboat_aws::KmsSigner;
 use lifeboat_aws::coordinator::CoordinatorClient;
-use lifeboat_aws::names::short_name;
+use lifeboat_aws::names::{private_prefix, short_name};
 use lifeboat_aws::session::Session;
 use lifeboat_deploy::Stack;
 use lifeboat_deploy::artifacts::Artifact;
@@ -359,6 +359,10 @@ impl Deployment<'_> {
                 self.arguments.package.architecture.name().to_owned(),
             ),
         ]);
+        let prefix = private_prefix(&self.application.name);
+        if prefix != self.application.name.as_str() {
+            parameters.insert("PrivatePrefix", prefix.to_owned());
+        }
         if side == Side::Primary {
             let describe = self.application.infrastructure.describe;
             parameters.insert("DescribeInfrastructure", describe.to_string());

@@ -1,18 +1,16 @@
 //! `lifeboat deploy private-delegate`: deploys the delegate of a cluster that is reached from its VPC only.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
-use lifeboat_aws::names::private_name;
 use lifeboat_aws::{ClusterAddress, EksClusters};
 use lifeboat_deploy::Stack;
-use lifeboat_deploy::template::{APPLICATION, PRIVATE_DELEGATE};
+use lifeboat_deploy::private_delegate::{Package, PrivateDelegate};
+use lifeboat_deploy::template::APPLICATION;
 use lifeboat_describe::private_network_obstacles;
 use lifeboat_model::{ApplicationName, ClusterName, Code, Diagnostic as _, Problem, Side};
 
 use super::application::SideSelection;
 use super::package::PackageArguments;
-use super::{DeployDocument, Deployer};
+use super::{DeployDocument, Deployer, change_set};
 use crate::aws::AwsArguments;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -21,10 +19,12 @@ const AFTER: &str = "Example:
   lifeboat deploy private-delegate shop --cluster orders --profile primary --region eu-west-1
 
   For a cluster whose API server has no public endpoint, in the primary account, or with
-  --side recovery in the recovery account. Reads the subnets and the security group of the
-  cluster from EKS, and deploys a stack with a function that is attached to them. There, the
-  function needs the API server and Amazon S3, by a gateway endpoint, an interface endpoint or
-  a NAT gateway, and nothing else.
+  --side recovery in the recovery account. The public delegate does the same by itself, unless
+  the stack of the application has PrivateDelegates=false.
+
+  Reads the subnets and the security group of the cluster from EKS, and deploys a stack with a
+  function that is attached to them. There, the function needs the API server and Amazon S3, by
+  a gateway endpoint, an interface endpoint or a NAT gateway, and nothing else.
 
   Then reads the VPC, and warns of what keeps the function from Amazon S3, each with the command
   that changes it: routes, endpoints and their policies, DNS, security group, network ACLs.
@@ -36,17 +36,6 @@ const AFTER: &str = "Example:
 
 Exit codes: 0 deployed, 2 the packages are missing, 6 the cluster has no private endpoint, 12
 AWS refused the request, or a stack failed";
-
-/// The parameters that the stack takes over from that of the application.
-const TAKEN_OVER: &[&str] = &[
-    "AlarmTopic",
-    "EncryptionKey",
-    "LogDays",
-    "MemoryMiB",
-    "PermissionsBoundary",
-    "RolePath",
-    "TickMinutes",
-];
 
 /// Options of `lifeboat deploy private-delegate`.
 #[derive(Debug, Args)]
@@ -93,34 +82,33 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
         .describe(cluster.as_str())
         .await
         .map_err(|error| error.problem())?;
-    let mut parameters = network(&described)?;
-    let short = private_name(application, cluster);
-    parameters.extend([
-        ("Application", application.to_string()),
-        ("ClusterName", cluster.to_string()),
-        ("Side", side.to_string()),
-        ("ShortName", short.clone()),
-        (
-            "GrantAccess",
-            described.authentication.has_access_entries().to_string(),
-        ),
-        ("Architecture", arguments.package.architecture.name().to_owned()),
-    ]);
-    if let Some(name) = &arguments.name_in_application {
-        parameters.insert("NameInApplication", name.to_string());
-    }
-    for name in TAKEN_OVER {
-        if let Some(value) = of_application.parameters.get(*name) {
-            parameters.insert(name, value.clone());
-        }
-    }
+    let (subnets, security_group) = network(&described)?;
+    let delegate = PrivateDelegate {
+        application,
+        side,
+        cluster,
+        name_in_application: arguments.name_in_application.as_ref(),
+        subnets,
+        security_group,
+        grants_access: described.authentication.has_access_entries(),
+    };
+    let existing = deployer.existing(&delegate.stack()).await?;
     let (bucket, keys) = deployer.upload(&[&zip]).await?;
-    parameters.extend([("CodeBucket", bucket), ("DelegateKey", keys.concat())]);
+    let package = Package {
+        bucket,
+        key: keys.concat(),
+        architecture: arguments.package.architecture.name().to_owned(),
+    };
+    let environment = session.environment();
+    let wanted = delegate.spec(
+        &of_application,
+        existing.as_ref(),
+        package,
+        environment,
+        change_set(),
+    )?;
     let mut deployed = Vec::new();
-    let stack = PRIVATE_DELEGATE.stack_named(&short);
-    deployer
-        .deploy(&stack, PRIVATE_DELEGATE, parameters, &mut deployed)
-        .await?;
+    deployer.deploy_stack(&wanted, &mut deployed).await?;
     let next = format!("lifeboat status {application} --profile RECOVERY_PROFILE");
     Ok(DeployDocument {
         warnings: obstacles(&deployer, &described).await,
@@ -173,11 +161,11 @@ async fn application_stack(
     })
 }
 
-/// Returns the parameters that say where in the VPC of a cluster its delegate runs.
+/// Returns the subnets and the security group of a cluster, in which its delegate runs.
 ///
 /// # Errors
 /// If the cluster has no private endpoint, or if EKS has not finished its network.
-fn network(cluster: &ClusterAddress) -> Result<BTreeMap<&'static str, String>, Failure> {
+fn network(cluster: &ClusterAddress) -> Result<(&[String], &str), Failure> {
     if !cluster.endpoint_private {
         return Err(Failure::new(
             Code::ClusterUnreachable,
@@ -186,10 +174,7 @@ fn network(cluster: &ClusterAddress) -> Result<BTreeMap<&'static str, String>, F
         .remedy("a cluster with a public endpoint needs no private delegate"));
     }
     match &cluster.security_group {
-        Some(group) if !cluster.subnets.is_empty() => Ok(BTreeMap::from([
-            ("SubnetIds", cluster.subnets.join(",")),
-            ("SecurityGroupIds", group.clone()),
-        ])),
+        Some(group) if !cluster.subnets.is_empty() => Ok((&cluster.subnets, group)),
         _ => Err(Failure::new(
             Code::ClusterNotActive,
             format!(

@@ -18,6 +18,7 @@ async fn a_private_delegate_registers_once_and_again_when_it_changes() {
         function: arn("arn:aws:lambda:eu-west-1:111111111111:function:lifeboat-shop-orders-0a-private"),
         role: arn("arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-shop-orders-0a-eu-west-1"),
         key: None,
+        deploys_private_delegates: false,
         version: "0.1.0".to_owned(),
         registered_at: Timestamp::UNIX_EPOCH,
     };
