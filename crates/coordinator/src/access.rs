@@ -14,7 +14,7 @@ use super::{CHECK_AGAIN, CHECK_KEY_EVERY};
 use lifeboat_jobs::{AccessFinding, AccessReport, CheckWork, ClusterTarget, Done, Work};
 use serde::{Deserialize, Deserializer};
 
-mod commands;
+pub(crate) mod commands;
 mod findings;
 
 pub(crate) use findings::{Subject, Worded, is_cluster_of, role_of};

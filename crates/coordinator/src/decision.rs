@@ -43,12 +43,14 @@ pub fn decide(inventory: &Inventory, state: &State, now: Timestamp) -> Decision 
     builder.advance_standby();
     builder.advance_restores();
     builder.advance_plans();
+    builder.advance_deployments();
     builder.start_backup();
     builder.start_checks();
     builder.start_builds();
     builder.start_standby();
     builder.start_restores();
     builder.start_plans();
+    builder.start_deployments();
     builder.apply_retention();
     builder.clean_up();
     builder.find_issues();

@@ -82,6 +82,7 @@ impl DecisionBuilder<'_> {
         }
         self.restore_issues();
         self.standby_issue();
+        self.deployment_issues();
         self.keep_issues();
     }
 
@@ -144,9 +145,11 @@ impl DecisionBuilder<'_> {
                     continue;
                 };
                 for finding in &report.findings {
-                    let issue = self
-                        .issue(&about, subject.word(finding))
-                        .about_cluster(&report.cluster);
+                    let worded = subject.word(finding);
+                    let Some(worded) = self.worded_by_deployment(&report.arn, finding, worded) else {
+                        continue;
+                    };
+                    let issue = self.issue(&about, worded).about_cluster(&report.cluster);
                     found.push(if finding.is_partial() {
                         issue.as_warning()
                     } else {
@@ -182,7 +185,11 @@ impl DecisionBuilder<'_> {
                 called: &run.cluster,
                 role,
             };
-            let worded = subject.word(&AccessFinding::PrivateEndpoint {});
+            let finding = AccessFinding::PrivateEndpoint {};
+            let worded = subject.word(&finding);
+            let Some(worded) = self.worded_by_deployment(&run.target.arn, &finding, worded) else {
+                continue;
+            };
             found.push(self.issue(&about, worded).about_cluster(&run.cluster));
         }
         self.found.append(&mut found);

@@ -21,6 +21,7 @@ mod backup;
 mod catalogue;
 mod clusters;
 pub mod decision;
+mod deployments;
 pub mod execute;
 mod follow;
 pub mod inventory;

@@ -59,7 +59,8 @@ impl DecisionBuilder<'_> {
             false => &self.inventory.recovery,
         };
         let is_registered = registered.private.contains_key(&name);
-        is_registered.then(|| (DelegateId::private(&self.state.application, &name), private))
+        let is_former = self.is_of_former_cluster(&cluster.arn, &private.endpoint);
+        (is_registered && !is_former).then(|| (DelegateId::private(&self.state.application, &name), private))
     }
 
     /// Takes the endpoint from a report of the public delegate of a side. Returns whether its findings count: not if
@@ -79,6 +80,7 @@ impl DecisionBuilder<'_> {
             }
             _ if report.findings.iter().all(is_of_a_connection) => {
                 self.state.private.remove(arn);
+                self.leave(arn);
                 true
             }
             // Whether it has a public endpoint by now is not known.
@@ -116,13 +118,21 @@ impl DecisionBuilder<'_> {
     pub(super) fn prune_private(&mut self, known: &BTreeSet<String>) {
         let recovery = self.environment_of(Side::Recovery);
         let now = self.now;
-        self.state.private.retain(|arn, private| {
+        let is_needed = |arn: &String, private: &PrivateCluster| {
             let is_target = Arn::parse(arn.as_str()).is_ok_and(|arn| is_cluster_of(&arn, &recovery));
             known.contains(arn) || is_target && now.duration_since(private.seen_at) < REMEMBERED
-        });
+        };
+        let gone = self
+            .state
+            .private
+            .extract_if(.., |arn, private| !is_needed(arn, private));
+        let gone: Vec<String> = gone.map(|(arn, _)| arn).collect();
+        for arn in gone {
+            self.leave(&arn);
+        }
     }
 
-    fn environment_of(&self, side: Side) -> EnvironmentId {
+    pub(super) fn environment_of(&self, side: Side) -> EnvironmentId {
         match side {
             Side::Primary => self.inventory.application.primary.clone(),
             Side::Recovery => self.inventory.application.recovery.clone(),

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::SegmentRecord;
+pub use crate::deployments::{DeployedDelegate, DeploymentGoal, PrivateDeployment};
 pub use crate::private::PrivateCluster;
 use crate::retention::{PointFacts, Reason};
 use lifeboat_jobs::{
@@ -69,6 +70,9 @@ pub struct State {
     /// The clusters of the primary that the public delegate cannot reach, by ARN.
     #[serde(default)]
     pub private: BTreeMap<String, PrivateCluster>,
+    /// The private delegates that the public ones deploy, by the ARN of their cluster.
+    #[serde(default)]
+    pub deployments: BTreeMap<String, PrivateDeployment>,
     /// The clusters found by tag.
     pub found: Vec<ClusterTarget>,
     /// When clusters were last searched by tag, whether or not the search succeeded.
@@ -646,6 +650,7 @@ impl State {
             recovery_key_failure: None,
             access: BTreeMap::new(),
             private: BTreeMap::new(),
+            deployments: BTreeMap::new(),
             found: Vec::new(),
             searched_at: None,
             search: Vec::new(),
@@ -689,11 +694,13 @@ impl State {
             .flat_map(|run| run.job.iter().chain(&run.data_keys));
         let builds = self.builds.iter().filter(|run| run.end.is_none());
         let plans = self.plans.iter().filter(|run| run.end.is_none());
+        let deployments = self.deployments.values();
         backup
             .chain(builds.filter_map(|run| run.job.as_ref()))
             .chain(&self.standby.job)
             .chain(self.checks.iter().map(|check| &check.job))
             .chain(restores)
             .chain(plans.filter_map(|run| run.job.as_ref()))
+            .chain(deployments.filter_map(|deployment| deployment.job.as_ref()))
     }
 }

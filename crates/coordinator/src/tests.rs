@@ -27,6 +27,7 @@ use lifeboat_recovery_point::cursor::TypeCounts;
 use lifeboat_recovery_point::{ClusterSummary, SignedSummary};
 
 mod archive;
+mod deployments;
 mod loss;
 mod plans;
 mod private;
@@ -326,6 +327,7 @@ fn registered(application: &Application, side: Side) -> Registered {
             environment,
             side,
             cluster: None,
+            deploys_private_delegates: false,
             version: "0.1.0".to_owned(),
             registered_at: time("09:00:00"),
         }),

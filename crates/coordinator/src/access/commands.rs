@@ -110,7 +110,7 @@ pub(super) fn grant_access(cluster: &Arn, user: &str, application: &ApplicationN
 }
 
 /// Returns the command that deploys the private delegate of a cluster.
-pub(super) fn deploy_private(
+pub(crate) fn deploy_private(
     application: &ApplicationName,
     side: Side,
     cluster: &Arn,

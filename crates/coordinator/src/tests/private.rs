@@ -4,7 +4,7 @@ use lifeboat_jobs::{ClusterEndpoint, PrivateEndpoint};
 
 use super::*;
 
-fn endpoint(id: &str) -> PrivateEndpoint {
+pub(super) fn endpoint(id: &str) -> PrivateEndpoint {
     PrivateEndpoint {
         endpoint: ClusterEndpoint {
             url: format!("https://{id}.gr7.eu-west-1.eks.amazonaws.com"),
@@ -17,7 +17,7 @@ fn endpoint(id: &str) -> PrivateEndpoint {
     }
 }
 
-fn report(findings: Vec<AccessFinding>, private: Option<PrivateEndpoint>) -> AccessReport {
+pub(super) fn report(findings: Vec<AccessFinding>, private: Option<PrivateEndpoint>) -> AccessReport {
     AccessReport {
         cluster: ClusterName::parse("orders").unwrap(),
         arn: Arn::parse("arn:aws:eks:eu-west-1:111111111111:cluster/orders").unwrap(),
@@ -28,11 +28,11 @@ fn report(findings: Vec<AccessFinding>, private: Option<PrivateEndpoint>) -> Acc
     }
 }
 
-fn private_report(endpoint: PrivateEndpoint) -> AccessReport {
+pub(super) fn private_report(endpoint: PrivateEndpoint) -> AccessReport {
     report(vec![AccessFinding::PrivateEndpoint {}], Some(endpoint))
 }
 
-fn checked() -> Outcome {
+pub(super) fn checked() -> Outcome {
     Outcome::Done(Done::Check {
         key: None,
         found: Vec::new(),
@@ -49,7 +49,7 @@ fn captured() -> Outcome {
 }
 
 /// Registers the private delegate of a cluster.
-fn register(registered: &mut Registered, cluster: &str) {
+pub(super) fn register(registered: &mut Registered, cluster: &str) {
     let cluster = ClusterName::parse(cluster).unwrap();
     let private = DelegateRegistration {
         cluster: Some(cluster.clone()),
@@ -59,8 +59,11 @@ fn register(registered: &mut Registered, cluster: &str) {
 }
 
 /// A scenario in which the public delegate has found that the cluster `orders` has no public endpoint.
-fn found(clusters: &str) -> Scenario {
-    let mut scenario = Scenario::new(clusters);
+pub(super) fn found(clusters: &str) -> Scenario {
+    found_in(Scenario::new(clusters))
+}
+
+pub(super) fn found_in(mut scenario: Scenario) -> Scenario {
     scenario.decide("10:00:30");
     let capture = scenario.job("capture");
     assert_eq!(capture.delegate().as_str(), "shop");
@@ -70,7 +73,7 @@ fn found(clusters: &str) -> Scenario {
     scenario
 }
 
-fn checks_of(scenario: &Scenario, delegate: &str) -> Vec<JobId> {
+pub(super) fn checks_of(scenario: &Scenario, delegate: &str) -> Vec<JobId> {
     let runs = scenario
         .state
         .checks
@@ -225,7 +228,10 @@ fn each_cluster_of_a_backup_is_captured_by_its_own_delegate() {
 
 /// A scenario with a recovery point, and a restore whose target has no public endpoint.
 fn restoring() -> (Scenario, AccessReport) {
-    let mut scenario = Scenario::with_point();
+    restoring_in(Scenario::with_point())
+}
+
+pub(super) fn restoring_in(mut scenario: Scenario) -> (Scenario, AccessReport) {
     scenario.inventory.requests = vec![Scenario::restore("t-1")];
     scenario.decide("10:10:00");
     let restore = scenario.job("restore");

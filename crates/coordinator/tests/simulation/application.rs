@@ -182,6 +182,7 @@ impl Application {
             environment: environment.id.clone(),
             side,
             cluster,
+            deploys_private_delegates: false,
             version: "0.1.0".to_owned(),
             registered_at: now,
         };

@@ -17,8 +17,8 @@ use lifeboat_jobs::worker::{Deadline, Epoch, EpochEnd, Handler, Handlers, Stop, 
 use lifeboat_jobs::{
     AccessFinding, AccessReport, BuildDone, BuildWork, CheckWork, ClusterEndpoint, ClusterTarget,
     DataKeysDone, DataKeysWork, Doing, Done, Outcome, PartDone, PlanCheckpoint, PlanDone, PlanWork,
-    PrivateEndpoint, Progress, RestoreDone, RestoreWork, ResultValidity, SealWork, Trust, Work,
-    data_keys_job,
+    PrivateDelegateWork, PrivateEndpoint, Progress, RestoreDone, RestoreWork, ResultValidity, SealWork,
+    Trust, Work, data_keys_job,
 };
 use lifeboat_model::{
     ApplicationName, Arn, BuildProgress, ClusterName, Code, DelegateId, Diagnostic as _, EnvironmentId,
@@ -261,6 +261,13 @@ impl Handler<DataKeysWork> for Delegate {
             keys: Vec::new(),
         };
         EpochEnd::Result(Outcome::Done(Done::DataKeys(done)), Vec::new())
+    }
+}
+
+#[async_trait(?Send)]
+impl Handler<PrivateDelegateWork> for Delegate {
+    async fn handle(&self, _: &Epoch<'_>, work: &PrivateDelegateWork) -> EpochEnd {
+        panic!("{work:?} was assigned")
     }
 }
 

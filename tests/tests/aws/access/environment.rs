@@ -304,6 +304,7 @@ impl Environment {
                     function: here.function(&application),
                     role: here.session(&application).0,
                     key: None,
+                    deploys_private_delegates: false,
                     version: "0".to_owned(),
                     registered_at: now,
                 };
