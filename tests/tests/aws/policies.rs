@@ -18,6 +18,14 @@ const OPTIONAL: &[&str] = &[
     // Only a private cluster has a delegate with them.
     "AttachToVpc",
     "DenyCodeOfFunction",
+    // The permissions boundary of its role.
+    "BoundJobs",
+    "BoundLists",
+    "BoundLogs",
+    "BoundVault",
+    "BoundVpc",
+    "BoundEncryptionKey",
+    "EncryptPrivateDelegates",
     // Only an application that is rebuilt has them.
     "AllowAllButIdentities",
     "AllowInstanceProfiles",

@@ -63,6 +63,66 @@ const UNUSED: &[(&str, &str, &str)] = &[
         "only an application with a private cluster has such jobs; the tour of a rebuilt application seals one",
     ),
     (
+        "ReadOwnStack",
+        "*",
+        "only an application with a private cluster needs it; the tour of a rebuilt application deploys one",
+    ),
+    (
+        "ChangePrivateDelegates",
+        "*",
+        "only an application with a private cluster needs it; the tour of a rebuilt application deploys one",
+    ),
+    (
+        "FollowPrivateDelegates",
+        "*",
+        "only an application with a private cluster needs it; the tour of a rebuilt application deploys one",
+    ),
+    (
+        "PassPrivateDelegatesRole",
+        "*",
+        "only an application with a private cluster needs it; the tour of a rebuilt application deploys one",
+    ),
+    (
+        "DeletePrivateRegistrations",
+        "*",
+        "only an application with a private cluster needs it; the tour of a rebuilt application deploys one",
+    ),
+    (
+        "MakePrivateRoles",
+        "*",
+        "CloudFormation calls it for a private delegate, inside AWS",
+    ),
+    (
+        "ChangePrivateRoles",
+        "*",
+        "CloudFormation calls it for a private delegate, inside AWS",
+    ),
+    (
+        "MakePrivateDelegates",
+        "*",
+        "CloudFormation calls it for a private delegate, inside AWS",
+    ),
+    (
+        "ReadPrivateNetworks",
+        "*",
+        "CloudFormation calls it for a private delegate, inside AWS",
+    ),
+    (
+        "ReadPrivateCode",
+        "*",
+        "CloudFormation calls it for a private delegate, inside AWS",
+    ),
+    (
+        "CreatePrivateAccess",
+        "*",
+        "CloudFormation calls it for a private delegate, inside AWS",
+    ),
+    (
+        "ChangePrivateAccess",
+        "*",
+        "CloudFormation calls it for a private delegate, inside AWS",
+    ),
+    (
         "DescribeClustersAndNodes",
         "*",
         "only a cluster with node groups, profiles, add-ons and associations needs all; the tests of describe do it",

@@ -11,6 +11,7 @@ mod dashboard;
 mod dist;
 mod immutability;
 mod names;
+mod private_delegates;
 mod rules;
 mod template;
 

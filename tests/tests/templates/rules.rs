@@ -94,6 +94,7 @@ const WITHOUT_TAGS: &[&str] = &[
     // eu-central-1 and for us-east-1).
     "AWS::CloudWatch::Dashboard",
     "AWS::IAM::ManagedPolicy",
+    "AWS::IAM::Policy",
     "AWS::KMS::Alias",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",
