@@ -43,7 +43,7 @@ pub(crate) async fn allows(
     if source.ends_with(":root") {
         return Ok(true);
     }
-    let ask = form(&[
+    let mut ask = vec![
         ("Action", "SimulatePrincipalPolicy"),
         ("Version", "2010-05-08"),
         ("PolicySourceArn", &source),
@@ -52,9 +52,13 @@ pub(crate) async fn allows(
         ("ContextEntries.member.1.ContextKeyName", "aws:RequestedRegion"),
         ("ContextEntries.member.1.ContextKeyType", "string"),
         ("ContextEntries.member.1.ContextKeyValues.member.1", region),
-    ]);
+    ];
+    let names: Vec<[String; 3]> = (2..need.conditions.len() + 2).map(context_entry).collect();
+    for ([name, kind, values], (key, value)) in names.iter().zip(&need.conditions) {
+        ask.extend([(&**name, *key), (&**kind, "string"), (&**values, &**value)]);
+    }
     let answer = upstream
-        .query_as_administrator(caller.account(), "iam", region, ask)
+        .query_as_administrator(caller.account(), "iam", region, form(&ask))
         .await?;
     if !answer.is_success() {
         return Err(UpstreamError::Refused {
@@ -63,6 +67,12 @@ pub(crate) async fn allows(
         });
     }
     Ok(element(&answer.text(), "EvalDecision") == Some("allowed"))
+}
+
+/// Returns the parameters with the name, the type and the value of a condition key.
+fn context_entry(number: usize) -> [String; 3] {
+    ["ContextKeyName", "ContextKeyType", "ContextKeyValues.member.1"]
+        .map(|field| format!("ContextEntries.member.{number}.{field}"))
 }
 
 /// Returns the response of a service to a caller without permission.
@@ -159,6 +169,7 @@ mod tests {
             let need = Need {
                 action: format!("{service}:Do"),
                 resource: "*".into(),
+                conditions: Vec::new(),
             };
             let answer = denied(&scope, &caller, &need, is_query);
             assert_eq!(answer.status().as_u16(), status, "{service}");

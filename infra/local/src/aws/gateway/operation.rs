@@ -56,6 +56,8 @@ impl Scope {
 pub(crate) struct Need {
     pub(crate) action: String,
     pub(crate) resource: String,
+    /// The condition keys of the request that policies of Lifeboat use, with their values.
+    pub(crate) conditions: Vec<(&'static str, String)>,
 }
 
 impl Need {
@@ -63,7 +65,13 @@ impl Need {
         Self {
             action: action.to_owned(),
             resource: resource.into(),
+            conditions: Vec::new(),
         }
+    }
+
+    fn with(mut self, key: &'static str, value: &str) -> Self {
+        self.conditions.push((key, value.to_owned()));
+        self
     }
 }
 
@@ -111,8 +119,16 @@ pub(crate) fn needs(scope: &Scope, account: &str, parts: &Parts, body: &[u8]) ->
     let text = |name: &str| parameter(form, name).or_else(|| parameter(query, name));
     let operation = text("Action").unwrap_or_else(|| "Unknown".to_owned());
     let template = text("TemplateURL").filter(|_| scope.service == "cloudformation");
+    let service_role = text("RoleARN").filter(|_| scope.service == "cloudformation");
     let resource = resource(&scope.service, &scope.region, account, text);
     let mut needs = vec![Need::new(&format!("{prefix}:{operation}"), resource)];
+    // The caller passes the service role, which changes the resources of a stack instead of the caller.
+    if let Some(role) = service_role {
+        needs = vec![
+            needs.remove(0).with("cloudformation:RoleArn", &role),
+            Need::new("iam:PassRole", &*role).with("iam:PassedToService", "cloudformation.amazonaws.com"),
+        ];
+    }
     // CloudFormation reads a template by its address with the permissions of its caller.
     if let Some((bucket, key)) = template.as_deref().and_then(stacks::template_object) {
         needs.push(Need::new("s3:GetObject", format!("arn:aws:s3:::{bucket}/{key}")));

@@ -251,3 +251,37 @@ fn efs_is_read_from_method_path_and_parameters() {
         );
     }
 }
+
+#[test]
+fn a_service_role_is_passed_to_cloudformation() {
+    let role = "arn:aws:iam::111111111111:role/Stacks";
+    let request = parts("POST", "/", &[]);
+    let body = form(&[
+        ("Action", "CreateChangeSet"),
+        ("StackName", "s"),
+        ("RoleARN", role),
+    ]);
+    let found = needs(
+        &scope("cloudformation"),
+        "111111111111",
+        &request,
+        body.as_bytes(),
+    );
+    let [change, pass] = &found[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(change.action, "cloudformation:CreateChangeSet");
+    assert_eq!(change.conditions, [("cloudformation:RoleArn", role.to_owned())]);
+    assert_eq!((&*pass.action, &*pass.resource), ("iam:PassRole", role));
+    let to = ("iam:PassedToService", "cloudformation.amazonaws.com".to_owned());
+    assert_eq!(pass.conditions, [to]);
+
+    let without = form(&[("Action", "DeleteStack"), ("StackName", "s")]);
+    let found = needs(
+        &scope("cloudformation"),
+        "111111111111",
+        &request,
+        without.as_bytes(),
+    );
+    assert!(found.len() == 1 && found[0].conditions.is_empty(), "{found:?}");
+}
