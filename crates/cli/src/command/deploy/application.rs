@@ -60,6 +60,10 @@ pub struct Arguments {
     /// Where to write the public signing key; defaults to signing-NAME.pub.pem
     #[arg(long, value_name = "FILE", help_heading = "Stacks")]
     pub public_key_out: Option<PathBuf>,
+    /// Whether the delegates deploy those of private clusters themselves, for which a service role of CloudFormation is
+    /// created; what was set before is kept, and at first it is true
+    #[arg(long, value_name = "true|false", help_heading = "Stacks")]
+    pub private_delegates: Option<bool>,
     /// Only this side: primary or recovery
     #[arg(
         long,
@@ -359,6 +363,9 @@ impl Deployment<'_> {
                 self.arguments.package.architecture.name().to_owned(),
             ),
         ]);
+        if let Some(deploys) = self.arguments.private_delegates {
+            parameters.insert("PrivateDelegates", deploys.to_string());
+        }
         let prefix = private_prefix(&self.application.name);
         if prefix != self.application.name.as_str() {
             parameters.insert("PrivatePrefix", prefix.to_owned());
