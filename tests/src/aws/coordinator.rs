@@ -183,6 +183,18 @@ impl CoordinatorCommands {
         Ok(())
     }
 
+    /// Waits until a delegate of the primary account is registered.
+    ///
+    /// # Errors
+    /// If it is not at the deadline.
+    pub(super) fn registered(&self, reporter: &Reporter, bucket: &str, id: &str) -> Result<()> {
+        let folder = format!("s3://{bucket}/delegates/");
+        self.wait(reporter, |_| {
+            let listed = self.primary.text(&["s3", "ls", &folder])?;
+            Ok(listed.contains(&format!(" {id}.json")).then_some(()))
+        })
+    }
+
     /// Waits for a good recovery point and returns it.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Clusters without a public endpoint: one is backed up, and one is restored into, each by a delegate in its VPC.
 
 use anyhow::{Context as _, Result, ensure};
-use lifeboat_local::{has_network_namespaces, skip};
+use lifeboat_local::{Decision, has_network_namespaces, skip};
 use serde_json::Value;
 
 use super::client::Client;
@@ -11,11 +11,11 @@ use super::rebuild::Stand;
 use super::{PRIMARY, RECOVERY, Scenario, text, zips};
 use crate::environment::Reporter;
 
-/// The cluster of the primary, and the jobs of its delegate in the scratch bucket.
+/// The cluster of the primary, whose delegate the public one deploys, and the jobs of its delegate in the scratch bucket.
 const SOURCE: &str = "jobs-prod";
 const JOBS: &str = "jobs/web.jobs-prod/";
 
-/// The cluster that is restored into.
+/// The cluster that is restored into, whose delegate a command deploys.
 const TARGET: &str = "jobs-private";
 
 impl Scenario<'_> {
@@ -46,13 +46,17 @@ impl Scenario<'_> {
         reporter.command(&format!("aws {line}"));
         self.primary.text(&line.split_whitespace().collect::<Vec<_>>())?;
         coordinator.show(reporter, "application backup web --profile recovery", 0)?;
-        let issue = private_issue(reporter, coordinator)?;
-        // The cluster has public subnets, which are no way to S3 for a function.
-        let said = deploy(reporter, coordinator, package, &issue, "primary")?;
-        lead_to_s3(reporter, &self.primary, &said)?;
+        let scratch = format!("lifeboat-scratch-{}-{}", PRIMARY.0, PRIMARY.1);
+        // The cluster has public subnets, which are no way to S3 for a function: the public delegate asks the private one.
+        let issue = issue_with(reporter, coordinator, "LB-0830")?;
+        lead_to_s3(reporter, &self.primary, text(&issue["command"]))?;
+        coordinator.registered(reporter, &scratch, &format!("web.{SOURCE}"))?;
+        self.used_the_service_role()?;
+        reporter
+            .say("the public delegate has deployed a delegate into its VPC, and said what its network lacks");
         coordinator.closed(reporter, &[issue])?;
         coordinator.show(reporter, "application backup web --wait --profile recovery", 0)?;
-        let bucket = format!("s3://lifeboat-scratch-{}-{}/{JOBS}", PRIMARY.0, PRIMARY.1);
+        let bucket = format!("s3://{scratch}/{JOBS}");
         let line = format!("s3 ls --recursive {bucket}");
         reporter.command(&format!("aws {line}"));
         let listed = self.primary.text(&line.split(' ').collect::<Vec<_>>())?;
@@ -68,12 +72,21 @@ impl Scenario<'_> {
         );
         let target = self.active(&self.recovery, RECOVERY.0, TARGET)?;
         let line = format!(
+            "deploy application web.yaml --side recovery --recovery-profile recovery --private-delegates false {}",
+            zips(package)
+        );
+        coordinator.show(reporter, &line, 0)?;
+        let line = format!(
             "application restore web latest --cluster jobs --into {TARGET} -n jobs --token private --profile recovery"
         );
         coordinator.show(reporter, &line, 0)?;
-        let issue = private_issue(reporter, coordinator)?;
+        let issue = issue_with(reporter, coordinator, "LB-0812")?;
         let said = deploy(reporter, coordinator, package, &issue, "recovery")?;
-        lead_to_s3(reporter, &self.recovery, &said)?;
+        ensure!(said.contains("LB-0830"), "the network is not checked: {said}");
+        let mut quoted = said.split('`');
+        let command = quoted.find(|text| text.starts_with("aws ec2 create-vpc-endpoint "));
+        let command = command.with_context(|| format!("no command is printed: {said}"))?;
+        lead_to_s3(reporter, &self.recovery, command)?;
         reporter.say("the restore has waited for the delegate, and goes on");
         coordinator.show(reporter, &format!("{line} --wait"), 0)?;
         let look = ["get", "serviceaccount/mail", "--namespace=jobs", "--output=name"];
@@ -86,6 +99,20 @@ impl Scenario<'_> {
             "a private delegate needs more than S3: {without_route:?}"
         );
         reporter.say("the private delegates asked the API servers and S3, and nothing else");
+        Ok(())
+    }
+
+    /// Checks that the public delegate changed the stack of the private one with the service role.
+    fn used_the_service_role(&self) -> Result<()> {
+        let delegate = format!("/LifeboatPrimaryK8sDel-web-{}/", PRIMARY.1);
+        let role = format!(":role/LifeboatPrimaryStacks-web-{}", PRIMARY.1);
+        let audit = self.aws.audit();
+        let of_delegate = audit.iter().filter(|entry| entry.principal.contains(&delegate));
+        let mut passed = of_delegate.filter(|entry| entry.action == "iam:PassRole");
+        ensure!(
+            passed.any(|entry| entry.resource.ends_with(&role) && entry.decision == Decision::Allowed),
+            "the delegate has not passed {role}"
+        );
         Ok(())
     }
 
@@ -105,11 +132,11 @@ impl Scenario<'_> {
     }
 }
 
-/// Waits for the issue that a cluster has no public endpoint.
-fn private_issue(reporter: &Reporter, coordinator: &CoordinatorCommands) -> Result<Value> {
+/// Waits for an issue with this code and a command.
+fn issue_with(reporter: &Reporter, coordinator: &CoordinatorCommands, code: &str) -> Result<Value> {
     let issues = coordinator.issues_with_commands(reporter, 1)?;
-    let issue = issues.iter().find(|issue| issue["code"] == "LB-0812");
-    let issue = issue.with_context(|| format!("no issue is about the endpoint: {issues:?}"))?;
+    let issue = issues.iter().find(|issue| issue["code"] == code);
+    let issue = issue.with_context(|| format!("there is no issue {code}: {issues:?}"))?;
     reporter.say(&format!("{} {}", text(&issue["code"]), text(&issue["message"])));
     Ok(issue.clone())
 }
@@ -128,13 +155,13 @@ fn deploy(
     Ok(coordinator.show(reporter, &line, 0)?.out)
 }
 
-/// Runs the command that the check of the network printed: the VPC leads nowhere until then, so that what follows proves that
-/// it is the right one.
-fn lead_to_s3(reporter: &Reporter, client: &Client, said: &str) -> Result<()> {
-    ensure!(said.contains("LB-0830"), "the network is not checked: {said}");
-    let mut quoted = said.split('`');
-    let command = quoted.find(|text| text.starts_with("aws ec2 create-vpc-endpoint "));
-    let command = command.with_context(|| format!("no command is printed: {said}"))?;
+/// Runs the command that the check of the network gave: the VPC leads nowhere until then, so that what follows proves that it
+/// is the right one.
+fn lead_to_s3(reporter: &Reporter, client: &Client, command: &str) -> Result<()> {
+    ensure!(
+        command.starts_with("aws ec2 create-vpc-endpoint "),
+        "another command is given: {command}"
+    );
     reporter.command(command);
     client.shell(command).map(|_| ())
 }

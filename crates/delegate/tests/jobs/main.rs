@@ -11,6 +11,7 @@ use serde_json::json;
 
 mod built;
 mod continued;
+mod deployed;
 mod described;
 mod expected;
 mod fixture;

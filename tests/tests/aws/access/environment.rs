@@ -467,6 +467,7 @@ impl Environment {
             rotation: Rotation::default(),
             clusters: Arc::new(clusters),
             side: ports,
+            private_delegates: None,
             clock: Arc::clone(&self.clock) as _,
             ids: Arc::new(SystemRandomness),
             page_size: lifeboat_capture::PAGE_SIZE,
