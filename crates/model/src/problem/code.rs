@@ -627,14 +627,14 @@ codes! {
     PrivateDelegateFailed = 840 exits Aws {
         title: "a private delegate could not be deployed or updated",
         meaning: "The public delegate deploys the private delegates of its environment with CloudFormation. It tries again, at growing intervals. A private delegate that was deployed before goes on as it is.",
-        remedy: "resolve the cause, or run the command in the issue, which deploys the private delegate with your credentials",
+        remedy: "resolve the cause, or run the command in the issue, which deploys the private delegate",
     }
 
     /// The stack of a private delegate that is not needed any more is still there.
     PrivateDelegateRemains = 841 exits Aws {
         title: "a private delegate is not needed any more, and could not be removed",
         meaning: "Its cluster has left the application, or has a public endpoint again. Nothing uses the private delegate; its stack and its registration remain. The public delegate tries again, at growing intervals.",
-        remedy: "resolve the cause, or run the command in the issue, which deletes the stack with your credentials",
+        remedy: "resolve the cause, or run the command in the issue, which deletes the stack",
     }
 
     /// The application's document is not valid.
