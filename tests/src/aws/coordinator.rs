@@ -164,6 +164,18 @@ impl CoordinatorCommands {
         })
     }
 
+    /// Waits for an issue with this code and a command.
+    ///
+    /// # Errors
+    /// If there is none at the deadline.
+    pub(super) fn issue_with_command(&self, reporter: &Reporter, code: &str) -> Result<Value> {
+        self.wait(reporter, |status| {
+            let mut issues = list(&status["issues"]).iter();
+            let found = issues.find(|issue| issue["code"] == code && issue["command"].is_string());
+            Ok(found.cloned())
+        })
+    }
+
     /// Waits until none of these issues is open.
     ///
     /// # Errors

@@ -132,13 +132,11 @@ impl Scenario<'_> {
     }
 }
 
-/// Waits for an issue with this code and a command.
+/// Waits for an issue with this code, and shows it.
 fn issue_with(reporter: &Reporter, coordinator: &CoordinatorCommands, code: &str) -> Result<Value> {
-    let issues = coordinator.issues_with_commands(reporter, 1)?;
-    let issue = issues.iter().find(|issue| issue["code"] == code);
-    let issue = issue.with_context(|| format!("there is no issue {code}: {issues:?}"))?;
+    let issue = coordinator.issue_with_command(reporter, code)?;
     reporter.say(&format!("{} {}", text(&issue["code"]), text(&issue["message"])));
-    Ok(issue.clone())
+    Ok(issue)
 }
 
 /// Runs the command of the issue; returns what it printed.
