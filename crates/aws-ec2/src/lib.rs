@@ -57,6 +57,18 @@ pub mod actions {
         }
     }
 
+    /// The actions that [`crate::Ec2::ways`] and [`crate::Ec2::free_addresses`] need.
+    pub const WAYS: &[&str] = &[
+        NETWORK_ACLS.name(),
+        ROUTE_TABLES.name(),
+        SECURITY_GROUP_RULES.name(),
+        SECURITY_GROUPS.name(),
+        SUBNETS.name(),
+        VPC_ATTRIBUTE.name(),
+        VPC_ENDPOINTS.name(),
+        VPCS.name(),
+    ];
+
     /// The action that [`crate::Ec2::zones`] needs, on the recovery side.
     pub const AVAILABILITY_ZONES: &str = "ec2:DescribeAvailabilityZones";
 

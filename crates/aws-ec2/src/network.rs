@@ -69,6 +69,23 @@ impl Ec2 {
         network.prefix_lists = self.prefix_lists(reads, &network.named_prefix_lists()).await?;
         Ok(network)
     }
+
+    /// Reads of a VPC what decides which way the packets of its network interfaces take, without gateways and prefix lists.
+    ///
+    /// # Errors
+    /// As [`Ec2::network`].
+    pub async fn ways(&self, reads: &Reads, vpc: &str) -> Result<Network, AwsError> {
+        let vpcs = [vpc.to_owned()];
+        Ok(Network {
+            vpcs: self.vpcs(reads, &vpcs).await?,
+            subnets: self.subnets(reads, &vpcs).await?,
+            route_tables: self.route_tables(reads, &vpcs).await?,
+            network_acls: self.network_acls(reads, &vpcs).await?,
+            security_groups: self.security_groups(reads, &vpcs).await?,
+            vpc_endpoints: self.vpc_endpoints(reads, &vpcs).await?,
+            ..Network::default()
+        })
+    }
 }
 
 impl Network {

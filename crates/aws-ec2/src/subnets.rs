@@ -1,6 +1,6 @@
 //! Subnets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{self, SubnetCidrBlockStateCode};
 use lifeboat_aws::AwsError;
@@ -21,6 +21,19 @@ impl Ec2 {
         }
         found.sort_by(|a, b| a.subnet_id.cmp(&b.subnet_id));
         Ok(found)
+    }
+
+    /// Returns the number of free IPv4 addresses of each subnet of a VPC.
+    ///
+    /// # Errors
+    /// [`AwsError`] if EC2 throttles or does not answer. What it refuses is noted in `reads`.
+    pub async fn free_addresses(&self, reads: &Reads, vpc: &str) -> Result<BTreeMap<String, u32>, AwsError> {
+        let (_, answer) = self.subnets_with(reads, "vpc-id", &[vpc.to_owned()]).await?;
+        let free = answer.iter().filter_map(|subnet| {
+            let free = u32::try_from(subnet.available_ip_address_count()?).ok()?;
+            Some((subnet.subnet_id()?.to_owned(), free))
+        });
+        Ok(free.collect())
     }
 
     /// Returns the VPCs of subnets. A subnet that does not exist is noted.

@@ -208,6 +208,18 @@ impl AwsContext {
         (self.config.credentials_provider()).expect("a context without credentials is not made")
     }
 
+    /// Returns the URL of the endpoint of S3 whose name clients resolve, without the name of a bucket
+    /// (<https://docs.aws.amazon.com/general/latest/gr/s3.html>).
+    #[must_use]
+    pub fn s3_endpoint(&self) -> String {
+        let part = |is_used: Option<bool>, part: &'static str| if is_used == Some(true) { part } else { "" };
+        let fips = part(self.config.use_fips(), "-fips");
+        let dual_stack = part(self.config.use_dual_stack(), ".dualstack");
+        let suffix = self.region.partition().dns_suffix();
+        (self.endpoint_override("S3"))
+            .unwrap_or_else(|| format!("https://s3{fips}{dual_stack}.{}.{suffix}", self.region))
+    }
+
     /// Returns the endpoint that the environment or the profile sets instead of a service's own. The clients of the SDK
     /// read it themselves; only requests that are signed by this crate need it.
     pub(crate) fn endpoint_override(&self, service: &str) -> Option<String> {
@@ -265,9 +277,11 @@ mod tests {
         let usual = config(Some("eu-west-1"), true);
         let context = AwsContext::from_config(usual.clone()).unwrap();
         assert_eq!(context.endpoint_override("STS"), None);
+        assert_eq!(context.s3_endpoint(), "https://s3.eu-west-1.amazonaws.com");
         let local = usual.into_builder().endpoint_url("http://127.0.0.1:4566").build();
         let context = AwsContext::from_config(local).unwrap();
         let endpoint = context.endpoint_override("STS");
         assert_eq!(endpoint.as_deref(), Some("http://127.0.0.1:4566"));
+        assert_eq!(context.s3_endpoint(), "http://127.0.0.1:4566");
     }
 }

@@ -167,6 +167,12 @@ impl AwsError {
         self.code.as_deref()
     }
 
+    /// Returns what the service said, or why there is no answer.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Returns the HTTP status of the answer, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<u16> {

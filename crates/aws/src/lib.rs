@@ -43,7 +43,7 @@ pub use context::{AwsContext, ContextError};
 pub use eks::{ClusterAddress, EksClusters, EksError};
 pub use failure::AwsError;
 #[cfg(feature = "invoke")]
-pub use function::LambdaFunction;
+pub use function::{FunctionAnswer, LambdaFunction};
 pub use kms::{KmsError, KmsSigner, KmsUnwrapper};
 pub use s3::{S3Location, S3Requests, S3Store};
 pub use sns::SnsTopic;

@@ -49,6 +49,12 @@ pub fn private_prefix(application: &ApplicationName) -> &str {
     &name[..name.len().min(LONGEST - DIGEST - 1)]
 }
 
+/// Returns the name of the function of the private delegate of a cluster.
+#[must_use]
+pub fn private_function(application: &ApplicationName, cluster: &ClusterName) -> String {
+    format!("lifeboat-{}-private", private_name(application, cluster))
+}
+
 /// Returns the name of the role of the private delegate of a cluster on a side.
 #[must_use]
 pub fn private_role(
@@ -127,6 +133,14 @@ mod tests {
             );
             assert!(!stack.contains('_'), "{stack}");
         }
+        let (shop, orders) = (
+            ApplicationName::parse("shop").unwrap(),
+            ClusterName::parse("orders").unwrap(),
+        );
+        assert_eq!(
+            private_function(&shop, &orders),
+            format!("lifeboat-{name}-private")
+        );
         let long = named(&"a".repeat(40), &"B_".repeat(50));
         assert_eq!(long.len(), LONGEST);
         let region = Region::parse("us-isof-south-1").unwrap();

@@ -1,46 +1,54 @@
-//! Whether a function in the subnets of a cluster reaches Amazon S3, from what EC2 says of the VPC: most of what a private
-//! delegate could lack is known before it is deployed, and without a timeout.
+//! Whether a function in the subnets of a cluster reaches Amazon S3 and the API server, from what EC2 says of the VPC: most of
+//! what a private delegate could lack is known before it is deployed, and without a timeout. [`diagnose`] explains with it what
+//! the function observes.
 //!
 //! A subnet with a route to an internet gateway is no way out for a function: its network interfaces have no public address
 //! (AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC"). What is behind a transit
 //! gateway, a peering connection or an appliance is not known, and counts as a way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-use lifeboat_model::{Code, EnvironmentId, Problem};
+use lifeboat_model::EnvironmentId;
+use lifeboat_model::network::{NetworkCause, NetworkTarget};
 
-use crate::description::network::{
-    NetworkAcl, NetworkAclEntry, Route, RouteTable, RuleAction, Subnet, Vpc, VpcEndpoint, VpcEndpointType,
-};
-use crate::description::security_group::{SecurityGroup, SecurityGroupRule};
-use crate::policy;
+use crate::description::network::{NetworkAcl, Route, RouteTable, Subnet, Vpc, VpcEndpoint, VpcEndpointType};
+use crate::description::security_group::SecurityGroup;
+
+mod diagnosis;
+mod endpoint_policy;
+mod range;
+mod rules;
+
+pub use diagnosis::diagnose;
+use endpoint_policy::{RequestContext, Verdict};
+use range::Range;
 
 /// The port of HTTPS, on which S3 and API servers listen.
 const HTTPS: u16 = 443;
 
-/// The first port of the range from which a connection of Linux may come (Amazon VPC User Guide, "Ephemeral ports"): Lambda
-/// uses 1024 to 65535.
-const EPHEMERAL: u16 = 1024;
-
-/// The number of the protocol TCP in an entry of a network ACL (IANA, "Protocol Numbers").
-const TCP: &str = "6";
-
-/// The actions on the scratch bucket without which a delegate does nothing.
-const NEEDED: [&str; 2] = ["s3:GetObject", "s3:PutObject"];
+/// The number of free addresses that a subnet needs: Lambda keeps one network interface in each subnet of a function (AWS
+/// Lambda Developer Guide, "Understanding Hyperplane Elastic Network Interfaces"), and makes the next one before it removes the
+/// former.
+const FREE_ADDRESSES: u32 = 2;
 
 /// The network that a private delegate is attached to.
 #[derive(Debug, Clone, Copy)]
 pub struct PrivateNetwork<'a> {
     /// The environment.
     pub environment: &'a EnvironmentId,
+    /// The ARN of the function's role, if it is known.
+    pub role: Option<&'a str>,
     /// The VPC.
     pub vpc: &'a Vpc,
-    /// The subnets of the function.
+    /// The subnets of the function, and of the API server.
     pub subnets: &'a [String],
-    /// The security group of the function.
+    /// The security group of the function, and of the API server.
     pub group: &'a str,
     /// The subnets of the VPC.
     pub all_subnets: &'a [Subnet],
+    /// The number of free addresses of subnets, as far as it is known.
+    pub free_addresses: &'a BTreeMap<String, u32>,
     /// Its route tables.
     pub route_tables: &'a [RouteTable],
     /// Its network ACLs.
@@ -51,20 +59,61 @@ pub struct PrivateNetwork<'a> {
     pub vpc_endpoints: &'a [VpcEndpoint],
 }
 
+/// What is seen of a network from outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NetworkView {
+    /// What keeps a function in it from what it needs. An empty list does not prove that it reaches S3: what is outside of the
+    /// VPC is not known.
+    pub causes: Vec<NetworkCause>,
+    ranges: Vec<Range>,
+    /// Whether an endpoint in the VPC has the names of S3.
+    has_named_endpoint: bool,
+    /// Whether all subnets of the function lead to the public addresses of S3.
+    leads_to_public: bool,
+}
+
+impl NetworkView {
+    /// Whether addresses that the name of S3 has in the VPC lead elsewhere. Private addresses outside of the VPC may be those
+    /// of an endpoint in another one.
+    fn is_elsewhere(&self, addresses: &[IpAddr]) -> bool {
+        let is_inside = |address: &IpAddr| {
+            let address = Range::of(*address);
+            self.ranges.iter().any(|range| range.contains(&address))
+        };
+        let is_public = |address: &IpAddr| !Range::of(*address).is_private();
+        !addresses.is_empty()
+            && match self.has_named_endpoint {
+                true => {
+                    addresses.iter().all(|one| is_public(one) && !is_inside(one)) && !self.leads_to_public
+                }
+                false => addresses.iter().any(is_inside),
+            }
+    }
+}
+
 impl PrivateNetwork<'_> {
-    /// Returns what keeps a function in this network from S3, each with the command that changes it. An empty list does not
-    /// prove that it reaches S3: what is outside of the VPC is not known.
+    /// Looks for what keeps a function in this network from S3 and the API server.
     #[must_use]
-    pub fn obstacles(&self) -> Vec<Problem> {
-        let mut found = Vec::new();
-        found.extend(self.without_dns());
-        found.extend(self.without_way());
-        found.extend(self.without_private_dns());
-        found.extend(self.denied_by_endpoints());
-        found.extend(self.held_by_group());
-        found.extend(self.held_by_acls());
-        found.extend(self.in_one_zone());
-        found
+    pub fn view(&self) -> NetworkView {
+        let mut causes = Vec::new();
+        causes.extend(self.without_dns());
+        causes.extend(self.without_way());
+        causes.extend(self.without_private_dns());
+        causes.extend(self.denied_by_endpoints());
+        causes.extend(self.held_by_group());
+        causes.extend(self.held_by_cluster_group());
+        causes.extend(self.held_by_endpoint_groups());
+        causes.extend(self.held_by_acls());
+        causes.extend(self.without_ipv4());
+        causes.extend(self.without_addresses());
+        causes.extend(self.in_one_zone());
+        let vpc = [&self.vpc.cidr_block].into_iter().chain(&self.vpc.cidr_blocks);
+        NetworkView {
+            causes: causes.into_iter().map(NetworkCause::bounded).collect(),
+            ranges: vpc.filter_map(|range| Range::parse(range)).collect(),
+            has_named_endpoint: self.named_endpoints().next().is_some(),
+            leads_to_public: self.subnets.iter().all(|subnet| self.leads_to_public(subnet)),
+        }
     }
 
     fn region(&self) -> &str {
@@ -82,6 +131,19 @@ impl PrivateNetwork<'_> {
         })
     }
 
+    /// Returns the interface endpoints that the names of S3 lead to.
+    fn named_endpoints(&self) -> impl Iterator<Item = &VpcEndpoint> {
+        let endpoints = self.endpoints(VpcEndpointType::Interface);
+        endpoints.filter(|endpoint| endpoint.private_dns_enabled != Some(false))
+    }
+
+    /// Returns the IPv4 ranges of subnets.
+    fn ranges_of<'s>(&self, subnets: impl IntoIterator<Item = &'s String>) -> Vec<Range> {
+        let of = |id: &String| self.all_subnets.iter().find(|subnet| subnet.subnet_id == *id);
+        let ranges = subnets.into_iter().filter_map(|id| of(id)?.cidr_block.as_deref());
+        ranges.filter_map(Range::parse).collect()
+    }
+
     fn table_of(&self, subnet: &str) -> Option<&RouteTable> {
         let own = self
             .route_tables
@@ -94,186 +156,142 @@ impl PrivateNetwork<'_> {
         own.or_else(main)
     }
 
-    fn without_dns(&self) -> Option<Problem> {
-        let vpc = &self.vpc.vpc_id;
-        (self.vpc.enable_dns_support == Some(false)).then(|| {
-            Problem::new(
-                Code::PrivateNetworkNames,
-                format!("the VPC {vpc} has no DNS resolver: no host name can be resolved in it"),
-                format!(
-                    "run `aws ec2 modify-vpc-attribute --region {} --vpc-id {vpc} --enable-dns-support`",
-                    self.region()
-                ),
-            )
+    /// Whether a subnet leads to a gateway endpoint of S3, or out of the VPC.
+    fn leads_to_public(&self, subnet: &str) -> bool {
+        self.table_of(subnet).is_some_and(|table| {
+            let mut gateways = self.endpoints(VpcEndpointType::Gateway);
+            gateways.any(|endpoint| endpoint.route_table_ids.contains(&table.route_table_id))
+                || table.routes.iter().any(leads_out)
+        })
+    }
+
+    /// Finds that the VPC has no resolver, or no host names in it, without which neither the API server nor an endpoint has a
+    /// name there (Amazon EKS User Guide, "Cluster API server endpoint"; AWS PrivateLink Guide, "Private DNS").
+    fn without_dns(&self) -> Option<NetworkCause> {
+        let vpc = self.vpc.vpc_id.clone();
+        if self.vpc.enable_dns_support == Some(false) {
+            return Some(NetworkCause::NoResolver { vpc });
+        }
+        (self.vpc.enable_dns_hostnames == Some(false)).then_some(NetworkCause::NoHostNames {
+            vpc,
+            target: NetworkTarget::ApiServer,
         })
     }
 
     /// Finds subnets that lead neither to an endpoint of S3 nor out of the VPC.
-    fn without_way(&self) -> Option<Problem> {
+    fn without_way(&self) -> Option<NetworkCause> {
         // The names of S3 lead to it in the whole VPC.
         if self.endpoints(VpcEndpointType::Interface).next().is_some() {
             return None;
         }
-        let gateways: BTreeSet<&str> = self
-            .endpoints(VpcEndpointType::Gateway)
-            .flat_map(|endpoint| &endpoint.route_table_ids)
-            .map(String::as_str)
-            .collect();
-        let leads = |subnet: &&String| {
-            self.table_of(subnet).is_some_and(|table| {
-                gateways.contains(table.route_table_id.as_str()) || table.routes.iter().any(leads_out)
-            })
-        };
-        let cut_off: Vec<&str> = (self.subnets.iter())
-            .filter(|subnet| !leads(subnet))
-            .map(String::as_str)
-            .collect();
+        let cut_off = self.subnets.iter().filter(|subnet| !self.leads_to_public(subnet));
+        let cut_off: Vec<String> = cut_off.cloned().collect();
         if cut_off.is_empty() {
             return None;
         }
-        let tables: BTreeSet<&str> = (cut_off.iter())
-            .filter_map(|subnet| Some(self.table_of(subnet)?.route_table_id.as_str()))
+        let tables: BTreeMap<&str, &RouteTable> = (cut_off.iter())
+            .filter_map(|subnet| self.table_of(subnet))
+            .map(|table| (table.route_table_id.as_str(), table))
             .collect();
-        let tables: Vec<&str> = tables.into_iter().collect();
-        let region = self.region();
         let existing = self.endpoints(VpcEndpointType::Gateway).next();
-        let command = match existing {
-            Some(endpoint) => format!(
-                "aws ec2 modify-vpc-endpoint --region {region} --vpc-endpoint-id {} --add-route-table-ids {}",
-                endpoint.vpc_endpoint_id,
-                tables.join(" ")
-            ),
-            None => format!(
-                "aws ec2 create-vpc-endpoint --region {region} --vpc-id {} --vpc-endpoint-type Gateway --service-name com.amazonaws.{region}.s3 --route-table-ids {}",
-                self.vpc.vpc_id,
-                tables.join(" ")
-            ),
-        };
-        Some(Problem::new(
-            Code::PrivateNetworkRoute,
-            format!("no route leads from {} to Amazon S3", cut_off.join(", ")),
-            format!("run `{command}`; a gateway endpoint is free of charge"),
-        ))
-    }
-
-    /// Finds that the names of S3 do not lead to its interface endpoint, and nothing else leads there.
-    fn without_private_dns(&self) -> Option<Problem> {
-        let mut endpoints = self.endpoints(VpcEndpointType::Interface).peekable();
-        let first = endpoints.peek()?.vpc_endpoint_id.clone();
-        let has_names = endpoints.any(|endpoint| endpoint.private_dns_enabled != Some(false));
-        let has_gateway = self.endpoints(VpcEndpointType::Gateway).next().is_some();
-        (!has_names && !has_gateway).then(|| {
-            let region = self.region();
-            Problem::new(
-                Code::PrivateNetworkNames,
-                format!(
-                    "the name s3.{region}.amazonaws.com does not lead to the endpoint {first}: its private DNS names are off"
-                ),
-                format!(
-                    "run `aws ec2 modify-vpc-endpoint --region {region} --vpc-endpoint-id {first} --private-dns-enabled`"
-                ),
-            )
+        Some(NetworkCause::NoRoute {
+            vpc: self.vpc.vpc_id.clone(),
+            subnets: cut_off,
+            ipv6_only: tables
+                .values()
+                .any(|table| table.routes.iter().any(leads_out_by_ipv6)),
+            route_tables: tables.into_keys().map(str::to_owned).collect(),
+            endpoint: existing.map(|endpoint| endpoint.vpc_endpoint_id.clone()),
         })
     }
 
-    /// Finds endpoints whose policy does not let the function use its bucket. Conditions are not evaluated.
-    fn denied_by_endpoints(&self) -> Vec<Problem> {
-        let bucket = self.environment.scratch_bucket();
+    /// Finds that the names of S3 do not lead to its interface endpoint, and nothing else leads there.
+    fn without_private_dns(&self) -> Option<NetworkCause> {
+        let first = self.endpoints(VpcEndpointType::Interface).next()?;
+        let leads = self.subnets.iter().all(|subnet| self.leads_to_public(subnet));
+        (self.named_endpoints().next().is_none() && !leads).then(|| NetworkCause::PrivateNamesOff {
+            endpoint: first.vpc_endpoint_id.clone(),
+        })
+    }
+
+    /// Finds endpoints whose policy does not let the function use its bucket.
+    fn denied_by_endpoints(&self) -> Vec<NetworkCause> {
         let partition = self.environment.region.partition();
-        let object = format!("arn:{partition}:s3:::{bucket}/jobs/x");
+        let bucket = format!("arn:{partition}:s3:::{}", self.environment.scratch_bucket());
+        // The actions without which a delegate does nothing.
+        let needed = [
+            ("s3:GetObject", format!("{bucket}/jobs/x")),
+            ("s3:PutObject", format!("{bucket}/jobs/x")),
+            ("s3:ListBucket", bucket.clone()),
+        ];
         let kinds = [VpcEndpointType::Gateway, VpcEndpointType::Interface];
         let endpoints = kinds.into_iter().flat_map(|kind| self.endpoints(kind));
         let denied = endpoints.filter_map(|endpoint| {
             let policy = &endpoint.policy_document.as_ref()?.0;
-            let lacks: Vec<&str> = NEEDED
-                .into_iter()
-                .filter(|action| !policy::allows(policy, action, &object))
-                .collect();
-            let id = &endpoint.vpc_endpoint_id;
-            (!lacks.is_empty()).then(|| {
-                Problem::new(
-                    Code::PrivateNetworkPolicy,
-                    format!("the policy of the endpoint {id} does not allow {} on the bucket {bucket}", lacks.join(" and ")),
-                    format!(
-                        "add a statement that allows s3:* on arn:{partition}:s3:::{bucket} and arn:{partition}:s3:::{bucket}/*, with `aws ec2 modify-vpc-endpoint --region {} --vpc-endpoint-id {id} --policy-document FILE`",
-                        self.region()
-                    ),
-                )
+            let request = RequestContext {
+                account: self.environment.account.as_str(),
+                role: self.role,
+                vpc: &self.vpc.vpc_id,
+                endpoint: &endpoint.vpc_endpoint_id,
+                region: self.region(),
+            };
+            let verdicts = needed
+                .iter()
+                .map(|(action, resource)| request.verdict(policy, action, resource));
+            let mut unknown = BTreeSet::new();
+            for verdict in verdicts {
+                match verdict {
+                    Verdict::Allowed => {}
+                    Verdict::Denied { explicit } => {
+                        return Some(NetworkCause::EndpointPolicy {
+                            endpoint: Some(endpoint.vpc_endpoint_id.clone()),
+                            explicit,
+                        });
+                    }
+                    Verdict::Depends(keys) => unknown.extend(keys),
+                }
+            }
+            (!unknown.is_empty()).then(|| NetworkCause::EndpointConditions {
+                endpoint: endpoint.vpc_endpoint_id.clone(),
+                keys: unknown.into_iter().collect(),
             })
         });
         denied.collect()
     }
 
-    /// Finds that no rule of the security group lets HTTPS out.
-    fn held_by_group(&self) -> Option<Problem> {
-        let group = self
-            .security_groups
-            .iter()
-            .find(|group| group.group_id == self.group)?;
-        let lets_out = |rule: &SecurityGroupRule| {
-            let is_tcp = matches!(rule.ip_protocol.as_str(), "tcp" | "6");
-            let port = i32::from(HTTPS);
-            let in_range =
-                rule.from_port.is_none_or(|from| from <= port) && rule.to_port.is_none_or(|to| to >= port);
-            rule.is_egress && (rule.ip_protocol == "-1" || is_tcp && in_range)
-        };
-        let leads_out = |rule: &SecurityGroupRule| lets_out(rule) && rule.referenced_group_info.is_none();
-        (!group.rules.iter().any(leads_out)).then(|| {
-            Problem::new(
-                Code::PrivateNetworkRules,
-                format!("no rule of the security group {} allows HTTPS to Amazon S3", self.group),
-                format!(
-                    "run `aws ec2 authorize-security-group-egress --region {} --group-id {} --protocol tcp --port {HTTPS} --cidr 0.0.0.0/0`, or allow the prefix list of S3 only",
-                    self.region(),
-                    self.group
-                ),
-            )
-        })
+    fn own_subnets(&self) -> impl Iterator<Item = &Subnet> {
+        let subnets = self.all_subnets.iter();
+        subnets.filter(|subnet| self.subnets.contains(&subnet.subnet_id))
     }
 
-    /// Finds network ACLs that let HTTPS not out, or its answers not in.
-    fn held_by_acls(&self) -> Vec<Problem> {
-        let of = |acl: &&NetworkAcl| acl.subnet_ids.iter().any(|id| self.subnets.contains(id));
-        let held = self.network_acls.iter().filter(of).filter_map(|acl| {
-            let id = &acl.network_acl_id;
-            let (what, egress, ports) = if !passes(acl, true, HTTPS) {
-                ("HTTPS out of", "--egress", format!("From={HTTPS},To={HTTPS}"))
-            } else if !passes(acl, false, EPHEMERAL) {
-                ("the answers of HTTPS into", "--ingress", format!("From={EPHEMERAL},To=65535"))
-            } else {
-                return None;
-            };
-            Some(Problem::new(
-                Code::PrivateNetworkRules,
-                format!("the network ACL {id} does not let {what} the subnets"),
-                format!(
-                    "run `aws ec2 create-network-acl-entry --region {} --network-acl-id {id} {egress} --rule-number NUMBER --protocol tcp --port-range {ports} --cidr-block 0.0.0.0/0 --rule-action allow` with a number before that of the rule that denies it",
-                    self.region()
-                ),
-            ))
+    /// Finds subnets without IPv4 addresses.
+    fn without_ipv4(&self) -> Option<NetworkCause> {
+        let found = self
+            .own_subnets()
+            .filter(|subnet| subnet.ipv6_native == Some(true));
+        let subnets: Vec<String> = found.map(|subnet| subnet.subnet_id.clone()).collect();
+        (!subnets.is_empty()).then_some(NetworkCause::Ipv6Only { subnets })
+    }
+
+    /// Finds subnets without room for the network interfaces of the function.
+    fn without_addresses(&self) -> Option<NetworkCause> {
+        let own = (self.free_addresses.iter()).filter(|(id, free)| {
+            let is_ipv4 = self
+                .own_subnets()
+                .any(|subnet| subnet.subnet_id == **id && subnet.ipv6_native != Some(true));
+            is_ipv4 && **free < FREE_ADDRESSES
         });
-        held.collect()
+        let subnets: BTreeMap<String, u32> = own.map(|(id, free)| (id.clone(), *free)).collect();
+        (!subnets.is_empty()).then_some(NetworkCause::FewAddresses { subnets })
     }
 
     /// Finds that the function is in one zone although the VPC has subnets in several.
-    fn in_one_zone(&self) -> Option<Problem> {
-        let zones_of = |is_own: bool| -> BTreeSet<&str> {
-            let subnets = self.all_subnets.iter();
-            subnets
-                .filter(|subnet| !is_own || self.subnets.contains(&subnet.subnet_id))
-                .map(|subnet| subnet.availability_zone.as_str())
-                .collect()
-        };
-        let own = zones_of(true);
-        (own.len() == 1 && zones_of(false).len() > 1).then(|| {
-            Problem::new(
-                Code::PrivateNetworkZones,
-                format!(
-                    "all subnets of the function are in {}: it does not run while that zone is impaired",
-                    own.into_iter().collect::<String>()
-                ),
-                "add a subnet of another zone to the cluster with `aws eks update-cluster-config --resources-vpc-config subnetIds=…`",
-            )
+    fn in_one_zone(&self) -> Option<NetworkCause> {
+        let zone = |subnet: &Subnet| subnet.availability_zone.clone();
+        let own: BTreeSet<String> = self.own_subnets().map(zone).collect();
+        let all: BTreeSet<String> = self.all_subnets.iter().map(zone).collect();
+        (own.len() == 1 && all.len() > 1).then(|| NetworkCause::OneZone {
+            zone: own.into_iter().collect(),
         })
     }
 }
@@ -296,22 +314,9 @@ fn leads_out(route: &Route) -> bool {
             || route.gateway_id.as_ref().is_some_and(is_private_gateway))
 }
 
-/// Whether a network ACL lets TCP on a port pass to or from everywhere: the entry with the lowest number decides (Amazon VPC
-/// User Guide, "Network ACL rules"). Entries for a part of all addresses do not decide for the addresses of S3, which are
-/// not known.
-fn passes(acl: &NetworkAcl, egress: bool, port: u16) -> bool {
-    let concerns = |entry: &&NetworkAclEntry| {
-        let is_tcp = entry.protocol == "-1" || entry.protocol == TCP;
-        let in_range =
-            (entry.port_range.as_ref()).is_none_or(|ports| (ports.from..=ports.to).contains(&port));
-        entry.egress == egress && is_tcp && in_range && entry.cidr_block.as_deref() == Some("0.0.0.0/0")
-    };
-    let first = acl
-        .entries
-        .iter()
-        .filter(concerns)
-        .min_by_key(|entry| entry.rule_number);
-    first.is_some_and(|entry| entry.rule_action == RuleAction::Allow)
+/// Whether a route leads out of a VPC for IPv6 addresses.
+fn leads_out_by_ipv6(route: &Route) -> bool {
+    route.destination_ipv6_cidr_block.as_deref() == Some("::/0")
 }
 
 #[cfg(test)]

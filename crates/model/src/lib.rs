@@ -16,6 +16,7 @@ pub mod filter;
 #[macro_use]
 pub mod identifier;
 pub mod issue;
+pub mod network;
 pub mod problem;
 pub mod progress;
 pub mod request;

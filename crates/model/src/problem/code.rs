@@ -598,7 +598,7 @@ codes! {
     /// Host names are not resolved as a private delegate needs it.
     PrivateNetworkNames = 831 exits ClusterUnusable {
         title: "a private delegate cannot resolve the name of Amazon S3",
-        meaning: "The VPC has no DNS resolver, or the private DNS names of the endpoint are off, so that the name leads to public addresses.",
+        meaning: "The VPC has no DNS resolver, its resolver does not know the name, or the name leads elsewhere: to public addresses if the private DNS names of the endpoint are off.",
         remedy: "run the command in the message",
     }
 
@@ -612,7 +612,7 @@ codes! {
     /// The policy of an endpoint does not let a private delegate use its bucket.
     PrivateNetworkPolicy = 833 exits ClusterUnusable {
         title: "the policy of an endpoint denies a private delegate its bucket",
-        meaning: "Requests through the endpoint need to be allowed by its policy, too. Conditions of the policy are not evaluated.",
+        meaning: "Requests through the endpoint need to be allowed by its policy, too. A condition with a key that is not known here is named, and decides nothing.",
         remedy: "add the statement in the message",
     }
 
@@ -623,15 +623,71 @@ codes! {
         remedy: "add a subnet of another zone to the cluster",
     }
 
+    /// A policy other than that of an endpoint denies a private delegate its bucket.
+    PrivateBucketDenied = 835 exits ClusterUnusable {
+        title: "a policy denies a private delegate its bucket",
+        meaning: "The private delegate reaches Amazon S3, which denies it the scratch bucket: by the policy of the bucket, of its role, its permissions boundary or a policy of the organization. The message names it if S3 does.",
+        remedy: "change the policy in the message",
+    }
+
+    /// A proxy or a firewall is between a private delegate and what it needs.
+    PrivateNetworkProxy = 836 exits ClusterUnusable {
+        title: "a proxy or firewall is between a private delegate and what it needs",
+        meaning: "It answers with a certificate of its own, ends the connection, or does not let requests to Amazon S3 through. A private delegate trusts the authorities of the API server and of Amazon only.",
+        remedy: "exempt the host name in the message from the inspection, or lead the requests past it with an endpoint",
+    }
+
+    /// The subnets of a private delegate have too few free addresses.
+    PrivateNetworkAddresses = 837 exits ClusterUnusable {
+        title: "the subnets of a private delegate have too few free addresses",
+        meaning: "A function needs a network interface, and with it an address, in each of its subnets. Without one it can be neither deployed nor updated.",
+        remedy: "free addresses in the subnets, or give the cluster larger ones",
+    }
+
+    /// The subnets of a private delegate have IPv6 addresses only.
+    PrivateNetworkFamily = 838 exits ClusterUnusable {
+        title: "the subnets of a private delegate have IPv6 addresses only",
+        meaning: "Lambda attaches functions to subnets with IPv4 addresses, or with both.",
+        remedy: "give the cluster subnets with IPv4 addresses",
+    }
+
+    /// What a private delegate needs does not answer, and nothing that is known explains it.
+    PrivateNetworkSilent = 839 exits ClusterUnusable {
+        title: "what a private delegate needs does not answer",
+        meaning: "Connections to it are lost or refused, and routes, endpoints, security groups and network ACLs of the VPC, as far as they may be read, do not explain it.",
+        remedy: "look at what is behind the transit gateway, the peering connection or the NAT gateway, and at firewalls",
+    }
+
+    /// Another server answers in the place of what a private delegate needs.
+    PrivateNetworkAnswer = 840 exits ClusterUnusable {
+        title: "a private delegate gets answers that are not of the server that it asks",
+        meaning: "The answer is not that of Amazon S3, or not that of an API server, or it is one of a service that is impaired.",
+        remedy: "look for a proxy or a firewall between the function and the server",
+    }
+
+    /// The name of an API server does not lead to it in its VPC.
+    PrivateApiServerName = 841 exits ClusterUnusable {
+        title: "the name of an API server does not lead to it in its VPC",
+        meaning: "EKS keeps the name of a private endpoint in a private hosted zone of the VPC, which needs host names and DNS support of the VPC, and AmazonProvidedDNS in its DHCP options.",
+        remedy: "run the command in the message, or look at the DHCP options of the VPC",
+    }
+
+    /// The security group of an API server does not admit the private delegate.
+    PrivateApiServerRules = 842 exits ClusterUnusable {
+        title: "the security group of an API server does not admit the private delegate",
+        meaning: "The function and the API server are members of the cluster security group, whose rule for its own members is missing.",
+        remedy: "run the command in the message",
+    }
+
     /// The public delegate could not deploy a private one, or not update it.
-    PrivateDelegateFailed = 840 exits Aws {
+    PrivateDelegateFailed = 843 exits Aws {
         title: "a private delegate could not be deployed or updated",
         meaning: "The public delegate deploys the private delegates of its environment with CloudFormation. It tries again, at growing intervals. A private delegate that was deployed before goes on as it is.",
         remedy: "resolve the cause, or run the command in the issue, which deploys the private delegate",
     }
 
     /// The stack of a private delegate that is not needed any more is still there.
-    PrivateDelegateRemains = 841 exits Aws {
+    PrivateDelegateRemains = 844 exits Aws {
         title: "a private delegate is not needed any more, and could not be removed",
         meaning: "Its cluster has left the application, or has a public endpoint again. Nothing uses the private delegate; its stack and its registration remain. The public delegate tries again, at growing intervals.",
         remedy: "resolve the cause, or run the command in the issue, which deletes the stack",
