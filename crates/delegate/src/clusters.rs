@@ -7,17 +7,21 @@ use async_trait::async_trait;
 use lifeboat_apiserver::Api;
 use lifeboat_apiserver::connect::{Address, AddressError, AddressOptions};
 use lifeboat_aws::{AwsContext, EksTokenSource};
+use lifeboat_describe::NetworkLook;
 use lifeboat_jobs::{AccessFinding, ClusterTarget, Failure, Outcome, PrivateEndpoint};
 use lifeboat_model::{Code, Problem};
 use lifeboat_store::ports::{Clock, Randomness};
 
 mod eks;
+mod network;
 mod private;
 mod settling;
 
-pub use eks::Eks;
+pub use eks::{Eks, PrivateDelegates};
 pub use private::PrivateCluster;
 pub use settling::Settling;
+
+pub(crate) use network::add_network;
 
 /// Connects to API servers with the identity of the function's role.
 pub struct Caller {
@@ -69,6 +73,12 @@ pub trait Clusters: Send + Sync {
             Code::NoTaggedCluster,
             "finding clusters by tag is not supported here",
         ))))
+    }
+
+    /// Looks at the network of the private delegate of a cluster: from inside, if the delegate is deployed, and from outside, as
+    /// far as this delegate may read it. Returns nothing in implementations without private delegates (the default).
+    async fn network(&self, _target: &ClusterTarget, _private: &PrivateEndpoint) -> NetworkLook {
+        NetworkLook::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The events that start a delegate.
 
-use lifeboat_jobs::JobFile;
+use lifeboat_jobs::{JobFile, NetworkCheck};
 use lifeboat_model::JobId;
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +15,8 @@ pub enum Event {
     Tick(Option<JobId>),
     /// CloudFormation creates, updates or deletes the registration of this delegate.
     CustomResourceRequest(Box<CustomResourceRequest>),
+    /// The public delegate asks a private one what it observes in its network.
+    NetworkCheck(Box<NetworkCheck>),
     /// An unknown event.
     Unknown,
 }
@@ -35,6 +37,12 @@ impl Event {
             return match serde_json::from_value(payload) {
                 Ok(registration) => Self::CustomResourceRequest(Box::new(registration)),
                 Err(_) => Self::Unknown,
+            };
+        }
+        if payload.get("networkCheck").is_some() {
+            return match NetworkCheck::of_event(payload) {
+                Some(check) => Self::NetworkCheck(Box::new(check)),
+                None => Self::Unknown,
             };
         }
         if payload.get("tick").is_some() {
@@ -71,6 +79,12 @@ mod tests {
     }
 
     #[test]
+    fn a_network_check_needs_no_job() {
+        let check = Event::NetworkCheck(Box::default());
+        assert_eq!(Event::read(json!({"networkCheck": {}})), check);
+    }
+
+    #[test]
     fn what_nobody_should_send_is_unknown() {
         for payload in [
             json!({}),
@@ -80,6 +94,8 @@ mod tests {
             json!({"source": "aws.ec2", "detail-type": "Object Created"}),
             json!({"RequestType": "Create"}),
             json!({"capture": {"clusters": ["arn"]}}),
+            json!({"networkCheck": {"apiServer": {"url": "http://10.0.0.1", "ca": "", "accessEntries": true}}}),
+            json!({"networkCheck": {}, "tick": {}}),
         ] {
             assert_eq!(Event::read(payload.clone()), Event::Unknown, "{payload}");
         }

@@ -11,18 +11,19 @@ use lifeboat_format::RecipientKey;
 use lifeboat_jobs::VaultPlace;
 use lifeboat_jobs::pending::Rotation;
 use lifeboat_jobs::worker::Deadline;
-use lifeboat_model::environment::{DelegateRegistration, FORMAT};
+use lifeboat_model::environment::{DelegateRegistration, FORMAT, delegate_key};
 use lifeboat_model::{Arn, ClusterName, Diagnostic as _, EnvironmentId, Problem, Side};
 use lifeboat_store::ports::{BoxError, Clock, ObjectStore, Randomness};
 use lifeboat_system::{SystemClock, SystemRandomness};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::clusters::{Caller, Clusters, Eks, PrivateCluster};
+use crate::clusters::{Caller, Clusters, Eks, PrivateCluster, PrivateDelegates};
 use crate::configuration::Configuration;
 use crate::event::Event;
 use crate::infrastructure::{AwsResources, AwsStacks};
 use crate::metrics::invocation_ended;
+use crate::network::{Limits, NetworkProbe, SystemResolver, system_authorities};
 use crate::private_delegates::{PrivateDelegateStacks, PrivateDelegates};
 use crate::registration::{
     Answer, CustomResourceRequest, DecryptionKeyCheck, KeyCheck, PrivateRegistrar, Registrar, ScratchBucket,
@@ -50,8 +51,8 @@ struct Ports {
 enum Registration {
     /// When CloudFormation asks it to.
     Public(Box<Registrar>),
-    /// By itself, in each invocation.
-    Private(Box<PrivateRegistrar>),
+    /// By itself, in each invocation; and what it observes in its network, whether it can register or not.
+    Private(Box<PrivateRegistrar>, Box<NetworkProbe>),
 }
 
 impl Function {
@@ -83,7 +84,7 @@ impl Function {
         match Event::read(payload) {
             Event::Tick(named) => {
                 let ports = self.ports().await?;
-                if let Registration::Private(registrar) = &ports.registration {
+                if let Registration::Private(registrar, _) = &ports.registration {
                     let renewed = registrar.renew(SystemClock.now()).await;
                     renewed.map_err(|error| error.problem().to_string())?;
                 }
@@ -107,6 +108,13 @@ impl Function {
                 self.register(&request).await?;
                 Ok(json!({"registered": true}))
             }
+            Event::NetworkCheck(check) => match &self.ports().await?.registration {
+                Registration::Private(_, probe) => Ok(json!(probe.observe(&check).await)),
+                Registration::Public(_) => {
+                    tracing::warn!("only a private delegate checks its network");
+                    Ok(json!({"refused": true}))
+                }
+            },
             Event::Unknown => {
                 tracing::warn!("an unexpected event was refused");
                 Ok(json!({"refused": true}))
@@ -144,6 +152,7 @@ impl Ports {
             configuration.environment.account.clone(),
         );
         let common = Common {
+            variables: variables.clone(),
             function,
             scratch: Arc::new(S3Store::new(&context, location, Arc::clone(&ids))),
             configuration,
@@ -164,6 +173,7 @@ impl Ports {
 
 /// What public and private delegates are made of.
 struct Common {
+    variables: BTreeMap<String, String>,
     configuration: Configuration,
     function: Arn,
     context: AwsContext,
@@ -215,7 +225,17 @@ impl Common {
             registration,
             scratch: Arc::clone(&self.scratch),
         };
-        let registration = Registration::Private(Box::new(registrar));
+        let probe = NetworkProbe {
+            endpoint: self.context.s3_endpoint(),
+            scratch: Arc::clone(&self.scratch),
+            key: delegate_key(&self.configuration.id()),
+            jobs: format!("jobs/{}/", self.configuration.id()),
+            variables: self.variables.clone(),
+            resolver: Arc::new(SystemResolver),
+            authorities: system_authorities(),
+            limits: Limits::default(),
+        };
+        let registration = Registration::Private(Box::new(registrar), Box::new(probe));
         Ok(self.ports(side, Arc::new(clusters), registration))
     }
 
@@ -249,7 +269,12 @@ impl Common {
             }),
         };
         let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
-        let clusters = Eks::new(&self.context, environment, clock, ids);
+        let private = PrivateDelegates {
+            application: self.configuration.application.clone(),
+            side: self.configuration.side,
+            role: self.configuration.role.clone(),
+        };
+        let clusters = Eks::new(&self.context, environment, clock, ids).checking(private);
         let registration = Registration::Public(Box::new(registrar));
         Ok(self.ports(side, Arc::new(clusters), registration))
     }

@@ -7,6 +7,7 @@
 //! - [`configuration`]: the function's environment variables, parsed at once.
 //! - [`event`]: the events that start it; [`registration`]: the custom resource that registers it.
 //! - [`clusters`]: the interface to EKS, from a cluster's ARN to a connection or to the missing access.
+//! - [`network`]: what a private delegate observes of its network.
 //! - [`infrastructure`]: the AWS resources that the clusters stand on. [`private_delegates`]: the stacks of private delegates.
 //! - [`metrics`]: metrics in the embedded metric format. [`function`]: the AWS clients. [`work`]: the loop
 //!   over open jobs, and each kind of job.
@@ -23,6 +24,7 @@ pub mod event;
 pub mod function;
 pub mod infrastructure;
 pub mod metrics;
+pub mod network;
 pub mod private_delegates;
 pub mod registration;
 pub mod work;

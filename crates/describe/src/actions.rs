@@ -2,6 +2,9 @@
 
 use lifeboat_aws_ec2::actions::{ACTIONS as EC2, CANDIDATES as EC2_CANDIDATES};
 
+/// Every action of IAM that a look at the VPC of a private delegate needs.
+pub use lifeboat_aws_ec2::actions::WAYS as NETWORKS;
+
 lifeboat_aws::actions! {
     /// Those besides EC2.
     OTHER {

@@ -7,12 +7,14 @@
 //! looks up what takes the place of those that no stack builds, in the recovery environment.
 //!
 //! [`look_up`] reads what the stacks of a recovery are generated from in the recovery environment; [`candidates`] is the
-//! part of it that exists there and may take the place of what a recovery point describes.
+//! part of it that exists there and may take the place of what a recovery point describes. [`PrivateDelegate::look`] looks at
+//! the network of a private delegate.
 //!
 //! This crate must not depend on a Kubernetes client: objects come in as [`lifeboat_infrastructure::Mentions`].
 //!
 //! Invariants:
-//! - nothing here changes anything in AWS; [`ACTIONS`] is every action that it needs;
+//! - nothing here changes anything in AWS; [`ACTIONS`] is every action that descriptions need, and [`NETWORKS`] with
+//!   `lambda:InvokeFunction` those of a look at a network;
 //! - what may not be read, or does not exist, is in `missing` of the descriptions and never fails the rest; a look-up of
 //!   candidates fails instead, because what is not seen would be built;
 //! - the same account gives the same bytes: lists are sorted, and nothing depends on the time;
@@ -40,10 +42,10 @@ mod waf;
 mod walk;
 mod wanted;
 
-pub use actions::{ACTIONS, CANDIDATES, EXISTING_IMAGES};
+pub use actions::{ACTIONS, CANDIDATES, EXISTING_IMAGES, NETWORKS};
 pub use candidates::candidates;
 pub use environment::look_up;
 pub use error::DescribeError;
-pub use private::private_network_obstacles;
+pub use private::{NetworkLook, PrivateFunction};
 pub use walk::describe;
 pub use wanted::Wanted;

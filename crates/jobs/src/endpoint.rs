@@ -3,6 +3,7 @@
 //! The public delegate reads it from EKS and reports it; the coordinator hands it on in the assignments of the private
 //! delegate, which cannot ask EKS, and in the commands of issues. So it is checked before it is used.
 
+use lifeboat_model::network::is_resource_id;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -68,17 +69,6 @@ impl PrivateEndpoint {
                 .iter()
                 .all(|subnet| is_resource_id(subnet, "subnet-"))
     }
-}
-
-/// Whether a text is the id of an EC2 resource: a prefix, and 8 or 17 hexadecimal digits (Amazon EC2 User Guide, "Resource
-/// IDs").
-fn is_resource_id(text: &str, prefix: &str) -> bool {
-    text.strip_prefix(prefix).is_some_and(|digits| {
-        matches!(digits.len(), 8 | 17)
-            && digits
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! reads what it says. So results have no sentences and no commands: the coordinator words each fact itself. What must
 //! remain a text (the answer of an API server, the cause of an error) is bounded and shown as a quotation.
 
+use lifeboat_model::network::NetworkCause;
 use lifeboat_model::text::bounded;
 use lifeboat_model::{Code, Problem, TypeName};
 use schemars::JsonSchema;
@@ -153,6 +154,8 @@ pub enum AccessFinding {
         /// Whether a recovery point can still be made, without the objects that cannot be read.
         partial: bool,
     },
+    /// The network of the private delegate of the cluster lacks something.
+    Network(NetworkCause),
     /// Anything else, by its code.
     Other(Failure),
 }
@@ -184,6 +187,7 @@ impl AccessFinding {
             Self::RestrictedEndpoint { .. } => Code::EndpointRestricted,
             Self::NoAccessEntry { .. } => Code::NoAccessEntry,
             Self::MissingPermissions { .. } => Code::InsufficientAccess,
+            Self::Network(cause) => cause.code(),
             Self::Other(failure) => failure.code,
         }
     }
@@ -214,6 +218,15 @@ impl AccessFinding {
     #[must_use]
     pub fn is_partial(&self) -> bool {
         matches!(self, Self::MissingPermissions { partial: true, .. })
+    }
+
+    /// Returns what the network of a private delegate lacks.
+    #[must_use]
+    pub fn network(&self) -> Option<&NetworkCause> {
+        match self {
+            Self::Network(cause) => Some(cause),
+            _ => None,
+        }
     }
 }
 

@@ -20,7 +20,8 @@
 //! only if the coordinator's key has signed it. [`folder`] reads a job's folder within limits, whatever it
 //! contains. [`view::JobView`] contains the state of a job in a bucket, and decides who owns it, whether its
 //! result counts, and whether another epoch is due. [`pending`] finds the jobs of a delegate, [`claim`] is its
-//! half of the protocol, and [`worker`] the loop that uses both. [`split`] splits the capture of a big cluster
+//! half of the protocol, and [`worker`] the loop that uses both. [`network`] is the check of a
+//! private delegate's network, without a job. [`split`] splits the capture of a big cluster
 //! into several jobs. Captures are stored below `captures/` in a scratch bucket, in the layout of a vault.
 //!
 //! Invariants: an assignment or cancellation that the coordinator has not signed has no effect; a claim
@@ -37,6 +38,7 @@ pub mod endpoint;
 pub mod finding;
 pub mod folder;
 pub mod keys;
+pub mod network;
 pub mod pending;
 pub mod private_delegate;
 pub mod read;
@@ -55,6 +57,7 @@ pub use document::{Assignment, Cancel, Checkpoint, Claim, Doing, ProgressReport}
 pub use endpoint::{ClusterEndpoint, PrivateEndpoint};
 pub use finding::{AccessFinding, Failure};
 pub use keys::JobFile;
+pub use network::NetworkCheck;
 pub use private_delegate::{PrivateDelegateChange, PrivateDelegateDone, PrivateDelegateWork};
 pub use read::{Document, DocumentError};
 pub use result::{

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lifeboat_apiserver::Api;
 use lifeboat_aws::{AwsContext, ClusterAddress, EksClusters};
+use lifeboat_describe::{NetworkLook, PrivateFunction};
 use lifeboat_jobs::finding::Said;
-use lifeboat_jobs::{AccessFinding, ClusterTarget};
-use lifeboat_model::{ClusterName, Code, Diagnostic as _, EnvironmentId, ErrorKind, Problem};
+use lifeboat_jobs::{AccessFinding, ClusterTarget, PrivateEndpoint};
+use lifeboat_model::{
+    ApplicationName, Arn, ClusterName, Code, Diagnostic as _, EnvironmentId, ErrorKind, Problem, Side,
+};
 use lifeboat_store::ports::{Clock, Randomness};
 
 use super::{Caller, Clusters, Unreachable};
@@ -22,6 +25,27 @@ pub struct Eks {
     caller: Caller,
     clusters: EksClusters,
     environment: EnvironmentId,
+    private: Option<PrivateDelegates>,
+}
+
+/// What the private delegates of an environment have in common.
+#[derive(Debug, Clone)]
+pub struct PrivateDelegates {
+    /// The application.
+    pub application: ApplicationName,
+    /// The side.
+    pub side: Side,
+    /// The ARN of the public delegate's role, whose path those of the private ones have.
+    pub role: Arn,
+}
+
+impl PrivateDelegates {
+    /// Returns the path of the roles.
+    fn role_path(&self) -> &str {
+        let path = self.role.resource().strip_prefix("role");
+        path.and_then(|path| path.rfind('/').map(|end| &path[..=end]))
+            .unwrap_or("/")
+    }
 }
 
 impl Eks {
@@ -41,6 +65,16 @@ impl Eks {
                 ids,
             },
             environment,
+            private: None,
+        }
+    }
+
+    /// Looks at the networks of these private delegates, too.
+    #[must_use]
+    pub fn checking(self, private: PrivateDelegates) -> Self {
+        Self {
+            private: Some(private),
+            ..self
         }
     }
 
@@ -99,5 +133,26 @@ impl Clusters for Eks {
             Some(ClusterTarget::new(name, address.arn))
         };
         Ok(found.into_iter().filter_map(target).collect())
+    }
+
+    async fn network(&self, target: &ClusterTarget, endpoint: &PrivateEndpoint) -> NetworkLook {
+        match (&self.private, target.eks_name()) {
+            (Some(private), Some(cluster)) => {
+                let delegate = PrivateFunction {
+                    application: &private.application,
+                    side: private.side,
+                    cluster: &cluster,
+                    role_path: private.role_path(),
+                };
+                let look = delegate
+                    .look(&self.caller.context, &self.environment, endpoint)
+                    .await;
+                for unseen in &look.unseen {
+                    tracing::warn!(cluster = %target.name, unseen, "a part of the network of a private cluster is not seen");
+                }
+                look
+            }
+            _ => NetworkLook::default(),
+        }
     }
 }

@@ -11,6 +11,7 @@ use lifeboat_model::{Code, Diagnostic, Side};
 use lifeboat_store::ports::KeyUnwrapper;
 
 use super::{Delegate, SidePorts};
+use crate::clusters::add_network;
 
 #[async_trait(?Send)]
 impl Handler<CheckWork> for Delegate {
@@ -75,7 +76,14 @@ impl Delegate {
     async fn access(&self, target: &ClusterTarget) -> Result<AccessReport, EpochEnd> {
         let api = match self.clusters.connect(target).await {
             Ok(api) => api,
-            Err(unreachable) => return Ok(self.report(target, Some(&unreachable))),
+            Err(unreachable) => {
+                let mut report = self.report(target, Some(&unreachable));
+                if let Some(private) = &unreachable.private {
+                    let look = self.clusters.network(target, private).await;
+                    add_network(&mut report.findings, &look);
+                }
+                return Ok(report);
+            }
         };
         let denied = match self.side() {
             Side::Primary => denied_reads(&api).await,

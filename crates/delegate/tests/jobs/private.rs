@@ -2,11 +2,19 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use lifeboat_apiserver::Api;
 use lifeboat_delegate::work::{EpochKeys, SidePorts};
-use lifeboat_delegate::{Clusters as _, Delegate};
-use lifeboat_jobs::{CaptureWork, DataKeysWork, SealWork, data_keys_job};
+use lifeboat_delegate::{Clusters, Delegate, Unreachable};
+use lifeboat_describe::NetworkLook;
+use lifeboat_jobs::network::observations;
+use lifeboat_jobs::{
+    AccessFinding, CaptureWork, ClusterEndpoint, ClusterTarget, DataKeysWork, PrivateEndpoint, SealWork,
+    data_keys_job,
+};
 use lifeboat_model::{ClusterName, DelegateId};
 
+use super::fixture::PRIMARY;
 use super::*;
 
 /// The private delegate of the cluster on the primary side, which cannot sign.
@@ -76,6 +84,72 @@ async fn wrap_data_keys(fixture: &Fixture, restore: &Assignment) {
         }
         lifeboat_system::sleep(std::time::Duration::from_millis(50)).await;
     }
+}
+
+/// A cluster with a private endpoint, whose private delegate is deployed and does not reach S3.
+struct CutOff;
+
+#[async_trait]
+impl Clusters for CutOff {
+    async fn connect(&self, _: &ClusterTarget) -> Result<Api, Unreachable> {
+        Err(Unreachable {
+            private: Some(Box::new(private_endpoint())),
+            ..Unreachable::unavailable(AccessFinding::PrivateEndpoint {})
+        })
+    }
+
+    async fn network(&self, _: &ClusterTarget, private: &PrivateEndpoint) -> NetworkLook {
+        assert_eq!(*private, private_endpoint());
+        let answer = json!({"s3": {"host": "s3.eu-west-1.amazonaws.com", "port": 443, "addresses": ["52.218.0.1"],
+            "failure": {"timedOut": {}}}});
+        NetworkLook {
+            inside: observations(answer.to_string().as_bytes()),
+            ..NetworkLook::default()
+        }
+    }
+}
+
+fn private_endpoint() -> PrivateEndpoint {
+    PrivateEndpoint {
+        endpoint: ClusterEndpoint {
+            url: "https://ABC.gr7.eu-west-1.eks.amazonaws.com".to_owned(),
+            ca: "-----BEGIN CERTIFICATE-----".to_owned(),
+            access_entries: true,
+        },
+        vpc: "vpc-0123456789abcdef0".to_owned(),
+        subnets: vec!["subnet-0123456789abcdef0".to_owned()],
+        security_group: "sg-0123456789abcdef0".to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_reports_why_a_private_delegate_does_not_register() {
+    let fixture = Fixture::without_clusters();
+    let mut delegate = fixture.primary();
+    delegate.clusters = Arc::new(CutOff);
+    let job = fixture.assignment(
+        "20261121T100000Z-aaaaaa-check",
+        Work::Check(CheckWork {
+            clusters: vec![fixture::target("orders", PRIMARY, "orders")],
+            cluster_tags: Default::default(),
+            recovery_key: None,
+        }),
+    );
+    fixture.assign(&fixture.primary_scratch, &job, 1).await;
+    assert_eq!(run(&delegate).await.ended, 1);
+    let view = view(fixture.primary_scratch.as_ref(), &job.job, Trust::Content, None)
+        .await
+        .unwrap();
+    let [report] = &view.result.as_ref().unwrap().access[..] else {
+        panic!("{view:?}")
+    };
+    assert!(report.private.is_some());
+    let codes: Vec<_> = report.findings.iter().map(AccessFinding::code).collect();
+    assert_eq!(
+        codes,
+        [Code::PrivateNetworkSilent],
+        "it need not be deployed again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

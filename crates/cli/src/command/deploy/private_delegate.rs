@@ -5,7 +5,8 @@ use lifeboat_aws::{ClusterAddress, EksClusters};
 use lifeboat_deploy::Stack;
 use lifeboat_deploy::private_delegate::{Package, PrivateDelegate};
 use lifeboat_deploy::template::APPLICATION;
-use lifeboat_describe::private_network_obstacles;
+use lifeboat_describe::PrivateFunction;
+use lifeboat_jobs::{ClusterEndpoint, PrivateEndpoint};
 use lifeboat_model::{ApplicationName, ClusterName, Code, Diagnostic as _, Problem, Side};
 
 use super::application::SideSelection;
@@ -26,8 +27,9 @@ const AFTER: &str = "Example:
   function that is attached to them. There, the function needs the API server and Amazon S3, by
   a gateway endpoint, an interface endpoint or a NAT gateway, and nothing else.
 
-  Then reads the VPC, and warns of what keeps the function from Amazon S3, each with the command
-  that changes it: routes, endpoints and their policies, DNS, security group, network ACLs.
+  Then asks the function what it reaches, reads the VPC, and warns of what keeps the function from
+  Amazon S3 and the API server, each with the command that changes it: DNS, routes, endpoints and
+  policies, security groups, network ACLs, proxies, free addresses.
 
   Unless access entries have no effect in the cluster, the stack creates the one that lets the
   function read all objects, or restore them. Path and permissions boundary of the role,
@@ -110,28 +112,50 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
     let mut deployed = Vec::new();
     deployer.deploy_stack(&wanted, &mut deployed).await?;
     let next = format!("lifeboat status {application} --profile RECOVERY_PROFILE");
+    let function = PrivateFunction {
+        application,
+        side,
+        cluster,
+        role_path: of_application
+            .parameters
+            .get("RolePath")
+            .map_or("/", String::as_str),
+    };
     Ok(DeployDocument {
-        warnings: obstacles(&deployer, &described).await,
+        warnings: obstacles(&deployer, function, &described).await,
         ..DeployDocument::new(deployed, next)
     })
 }
 
-/// Returns what keeps the function from Amazon S3, as far as EC2 tells. A failed look fails nothing: the function is deployed.
-async fn obstacles(deployer: &Deployer<'_>, cluster: &ClusterAddress) -> Vec<Problem> {
+/// Returns what keeps the function from what it needs, as far as EC2 and the function itself tell. A failed look fails nothing:
+/// the function is deployed.
+async fn obstacles(
+    deployer: &Deployer<'_>,
+    function: PrivateFunction<'_>,
+    cluster: &ClusterAddress,
+) -> Vec<Problem> {
     let (Some(vpc), Some(group)) = (&cluster.vpc, &cluster.security_group) else {
         return Vec::new();
     };
     let (context, environment) = (deployer.session.context(), deployer.session.environment());
-    let look = private_network_obstacles(context, environment, vpc, &cluster.subnets, group);
-    match Box::pin(look).await {
-        Ok(Some(obstacles)) => obstacles,
-        Ok(None) => {
-            let note = format!("the network {vpc} may not be read, and was not checked");
-            deployer.context.progress.note(note);
-            Vec::new()
-        }
-        Err(error) => vec![context.problem(&format!("check the network {vpc}"), &error)],
+    let known = cluster.endpoint.as_ref();
+    let endpoint = PrivateEndpoint {
+        endpoint: ClusterEndpoint {
+            url: known.map(|endpoint| endpoint.url.clone()).unwrap_or_default(),
+            ca: known.map(|endpoint| endpoint.ca_pem.clone()).unwrap_or_default(),
+            access_entries: cluster.authentication.has_access_entries(),
+        },
+        vpc: vpc.clone(),
+        subnets: cluster.subnets.clone(),
+        security_group: group.clone(),
+    };
+    let look = Box::pin(function.look(context, environment, &endpoint)).await;
+    for unseen in &look.unseen {
+        let note = format!("a part of the network is not checked: {unseen}");
+        deployer.context.progress.note(note);
     }
+    let causes = look.causes();
+    causes.iter().map(|cause| cause.problem(environment)).collect()
 }
 
 /// Returns the stack of the application, without which nothing seals what a private delegate captures, and nothing wraps the
