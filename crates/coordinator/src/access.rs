@@ -336,8 +336,9 @@ impl DecisionBuilder<'_> {
                 && self.wants_backup()
                 && !self.knows_clusters();
             let moved = self.is_endpoint_old(side) && is_long_ago;
+            let in_doubt = is_long_ago && self.is_network_in_doubt(side) || self.is_network_outdated(side);
             // A capture by a private delegate does not ask EKS.
-            if moved || !captures && (changed || again || never || search || key) {
+            if moved || in_doubt || !captures && (changed || again || never || search || key) {
                 self.start_check(side);
             }
         }
@@ -414,6 +415,7 @@ impl DecisionBuilder<'_> {
         let key = side == Side::Recovery && self.state.recovery_key_failure.is_some();
         unfound
             || key
+            || self.lacks_network(side)
             || clusters.iter().any(|cluster| {
                 match self.state.access.get(cluster.arn.as_str()) {
                     Some(report) => !report.findings.is_empty(),

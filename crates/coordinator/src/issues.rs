@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use lifeboat_jobs::AccessFinding;
+use lifeboat_jobs::{AccessFinding, ClusterTarget};
 use lifeboat_model::request::RestoreState;
 use lifeboat_model::{
     Arn, ClusterName, Code, EnvironmentId, Issue, IssueId, Problem, RecoveryPointId, Schedule, Side,
@@ -136,6 +136,11 @@ impl DecisionBuilder<'_> {
         ];
         let mut found = Vec::new();
         for (side, environment, clusters) in sides {
+            found.extend(
+                clusters
+                    .iter()
+                    .flat_map(|cluster| self.network_issues(environment, cluster)),
+            );
             for report in clusters
                 .iter()
                 .filter_map(|c| self.state.access.get(c.arn.as_str()))
@@ -161,6 +166,25 @@ impl DecisionBuilder<'_> {
         self.found.append(&mut found);
         self.waiting_restores();
         self.search_issues();
+    }
+
+    /// Returns what the network of the private delegate of a cluster lacks. Each cause has an issue of its own, with what has to
+    /// be changed in its id.
+    fn network_issues(&self, environment: &EnvironmentId, cluster: &ClusterTarget) -> Vec<Issue> {
+        let private = self.state.private.get(cluster.arn.as_str());
+        let causes = private.into_iter().flat_map(|private| &private.network);
+        let issues = causes.map(|cause| {
+            let about = format!("{}/{}", about_cluster(environment, &cluster.arn), cause.about());
+            let issue = self
+                .issue(&about, Worded::network(cause, environment))
+                .about_cluster(&cluster.name);
+            if cause.is_warning() {
+                issue.as_warning()
+            } else {
+                issue
+            }
+        });
+        issues.collect()
     }
 
     /// Finds restores whose target is reached from its VPC only, and has no private delegate yet.

@@ -8,15 +8,16 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_jobs::{AccessFinding, AccessReport, CheckWork, ClusterTarget, PrivateEndpoint, Work};
+use lifeboat_model::network::NetworkCause;
 use lifeboat_model::{Arn, DelegateId, EnvironmentId, Side};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::CHECK_AGAIN;
 use super::access::is_cluster_of;
 use super::clusters::{sources, targets};
 use super::decision::DecisionBuilder;
 use super::state::{CheckRun, JobEntry};
+use super::{CHECK_AGAIN, UNCLAIMED_TIMEOUT};
 
 /// The interval at which EKS is asked whether the endpoint of a cluster and its network are still the same.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
@@ -34,6 +35,9 @@ pub struct PrivateCluster {
     /// When the public delegate last reported it, by the coordinator's clock.
     #[schemars(with = "String")]
     pub seen_at: Timestamp,
+    /// What the network of its private delegate lacks, as the public delegate last found it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub network: Vec<NetworkCause>,
 }
 
 impl DecisionBuilder<'_> {
@@ -67,16 +71,28 @@ impl DecisionBuilder<'_> {
     /// a private delegate checks the cluster.
     pub(super) fn take_endpoint(&mut self, side: Side, report: &mut AccessReport) -> bool {
         let environment = self.environment_of(side);
+        let network = take_network(report);
         let arn = report.arn.as_str();
         match report.private.take() {
             Some(endpoint) if endpoint.is_valid() && is_cluster_of(&report.arn, &environment) => {
                 let seen = PrivateCluster {
                     endpoint: *endpoint,
                     seen_at: self.now,
+                    network,
                 };
+                // A delegate that is deployed and does not register, because of its network, is not to be deployed.
+                if report.findings.is_empty() && !seen.network.iter().any(|cause| !cause.is_warning()) {
+                    report.findings.push(AccessFinding::PrivateEndpoint {});
+                }
                 self.state.private.insert(arn.to_owned(), seen);
                 let cluster = ClusterTarget::new(report.cluster.clone(), report.arn.clone());
-                self.private_delegate(&cluster).is_none()
+                let is_missing = self.private_delegate(&cluster).is_none();
+                if is_missing && report.findings.is_empty() {
+                    // Nobody has checked its access, and the delegate does once it is registered.
+                    self.state.access.remove(arn);
+                    return false;
+                }
+                is_missing
             }
             _ if report.findings.iter().all(is_of_a_connection) => {
                 self.state.private.remove(arn);
@@ -94,6 +110,61 @@ impl DecisionBuilder<'_> {
             let private = self.state.private.get(cluster.arn.as_str());
             private.is_some_and(|private| self.now.duration_since(private.seen_at) >= LOOK_AGAIN)
         })
+    }
+
+    /// Whether the public delegate of a side looks at the network of a private cluster again: something keeps its delegate from
+    /// what it needs, or might, because it does not claim its jobs.
+    pub(super) fn is_network_in_doubt(&self, side: Side) -> bool {
+        self.lacks_network(side) || self.jobs_of(side).any(|entry| self.is_left(entry))
+    }
+
+    /// Whether a private delegate of a side has registered since its network was found to lack something. It has reached S3
+    /// then, so that the network is looked at again at once.
+    pub(super) fn is_network_outdated(&self, side: Side) -> bool {
+        let environment = self.environment_of(side);
+        let registered = match side {
+            Side::Primary => &self.inventory.primary.private,
+            Side::Recovery => &self.inventory.recovery.private,
+        };
+        self.state.private.iter().any(|(arn, private)| {
+            let arn = Arn::parse(arn)
+                .ok()
+                .filter(|arn| is_cluster_of(arn, &environment));
+            let delegate = arn.and_then(|arn| registered.get(&arn.cluster_name()?));
+            let has_since = delegate
+                .is_some_and(|delegate| (private.seen_at..=self.now).contains(&delegate.registered_at));
+            has_since && private.network.iter().any(|cause| !cause.is_warning())
+        })
+    }
+
+    /// Whether something keeps a private delegate of a side from what it needs.
+    pub(super) fn lacks_network(&self, side: Side) -> bool {
+        let environment = self.environment_of(side);
+        let of_side = |arn: &str| Arn::parse(arn).is_ok_and(|arn| is_cluster_of(&arn, &environment));
+        let mut private = self.state.private.iter();
+        private.any(|(arn, private)| of_side(arn) && private.network.iter().any(|cause| !cause.is_warning()))
+    }
+
+    /// Returns the jobs of private delegates of a side.
+    fn jobs_of(&self, side: Side) -> impl Iterator<Item = &JobEntry> {
+        let environment = self.environment_of(side);
+        let captures = self.state.backup.iter().flat_map(|backup| &backup.captures);
+        let restores = self.state.restores.iter().filter_map(|run| run.job.as_ref());
+        let checks = self.state.checks.iter().map(|run| &run.job);
+        let jobs = captures.chain(restores).chain(checks);
+        jobs.filter(move |entry| entry.environment == environment && entry.job.delegate().cluster().is_some())
+    }
+
+    /// Whether nobody has claimed the last epoch of a job for so long that this is an issue.
+    fn is_left(&self, entry: &JobEntry) -> bool {
+        let is_late =
+            (entry.issued.last()).is_some_and(|issued| self.now.duration_since(*issued) >= UNCLAIMED_TIMEOUT);
+        let view = self.inventory.jobs.get(&entry.job);
+        let is_claimed = view.is_some_and(|view| {
+            let owner = view.owner().map(|owner| owner.epoch);
+            view.result.is_some() || owner.is_some_and(|epoch| epoch >= entry.epoch())
+        });
+        is_late && !is_claimed
     }
 
     /// Whether the private endpoint of a cluster is known.
@@ -187,6 +258,21 @@ impl DecisionBuilder<'_> {
         self.follow(&mut entry);
         self.state.checks.push(CheckRun { side, job: entry });
     }
+}
+
+/// Takes what a report says of the network out of it, as far as AWS can have said it.
+fn take_network(report: &mut AccessReport) -> Vec<NetworkCause> {
+    let mut network: Vec<NetworkCause> = Vec::new();
+    report.findings.retain(|finding| match finding.network() {
+        Some(cause) => {
+            if cause.is_valid() && !network.contains(cause) {
+                network.push(cause.clone());
+            }
+            false
+        }
+        None => true,
+    });
+    network
 }
 
 /// Whether a delegate that has this finding was connected to the API server, or could have been.

@@ -103,7 +103,17 @@ const UNUSED: &[(&str, &str, &str)] = &[
         "CloudFormation calls it for a private delegate, inside AWS",
     ),
     (
+        "AskPrivateDelegates",
+        "lambda:InvokeFunction",
+        "only an application with a private cluster has such functions; the tour of a rebuilt application asks two",
+    ),
+    (
         "ReadPrivateNetworks",
+        "*",
+        "only an application with a private cluster needs them; the tour of a rebuilt application does it",
+    ),
+    (
+        "ReadNetworks",
         "*",
         "CloudFormation calls it for a private delegate, inside AWS",
     ),

@@ -112,6 +112,28 @@ fn the_recovery_delegate_may_look_up_what_exists() {
     }
 }
 
+/// The networks of private clusters are read with exactly the actions that the look needs, and no other function is asked.
+#[test]
+fn a_delegate_asks_private_delegates_and_no_other_functions() {
+    let template = named("application");
+    let policy = &template.root["Resources"]["PrivateNetworksPolicy"]["Properties"]["PolicyDocument"];
+    let statements = policy["Statement"].as_array().unwrap();
+    let of = |sid: &str| {
+        let mut statements = statements.iter();
+        statements.find(|statement| statement["Sid"] == sid).unwrap()
+    };
+    let ask = of("AskPrivateDelegates");
+    assert_eq!(ask["Action"], "lambda:InvokeFunction");
+    let function =
+        "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:lifeboat-*-private";
+    assert_eq!(ask["Resource"], json!({"Fn::Sub": function}));
+    let granted: BTreeSet<&str> = many(&of("ReadPrivateNetworks")["Action"])
+        .iter()
+        .map(|action| action.as_str().unwrap())
+        .collect();
+    assert_eq!(granted, lifeboat_describe::NETWORKS.iter().copied().collect());
+}
+
 /// The wall between applications: what a delegate may read, write and sign with is its own.
 #[test]
 fn a_delegate_reaches_nothing_of_another_application() {

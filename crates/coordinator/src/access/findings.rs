@@ -6,6 +6,7 @@
 use lifeboat_aws::names::{delegate_role, private_role};
 use lifeboat_jobs::AccessReport;
 use lifeboat_jobs::finding::AccessFinding;
+use lifeboat_model::network::NetworkCause;
 use lifeboat_model::{
     Alternative, ApplicationName, Arn, ArnKind, ClusterName, Code, EnvironmentId, Problem, Side, TypeName,
 };
@@ -42,6 +43,15 @@ impl Worded {
             problem,
             command: None,
             alternatives: Vec::new(),
+        }
+    }
+
+    /// Words what the network of a private delegate lacks.
+    pub(crate) fn network(cause: &NetworkCause, environment: &EnvironmentId) -> Self {
+        let (problem, command) = cause.problem_and_command(environment);
+        Self {
+            command,
+            ..Self::new(problem)
         }
     }
 
@@ -204,6 +214,10 @@ impl Subject<'_> {
             AccessFinding::MissingPermissions {
                 types, more, user, ..
             } => self.missing(types, *more, user.as_deref()),
+            AccessFinding::Network(cause) => match self.cluster.environment() {
+                Some(environment) if cause.is_valid() => Worded::network(cause, &environment),
+                _ => Worded::new(Problem::of(cause.code(), cause.code().explanation().title)),
+            },
             AccessFinding::Other(failure) => Worded::new(failure.problem()),
         }
     }

@@ -1,6 +1,8 @@
 //! Clusters that only a delegate in their VPC reaches.
 
 use lifeboat_jobs::{ClusterEndpoint, PrivateEndpoint};
+use lifeboat_model::Severity;
+use lifeboat_model::network::NetworkCause;
 
 use super::*;
 
@@ -224,6 +226,156 @@ fn each_cluster_of_a_backup_is_captured_by_its_own_delegate() {
     let captures = scenario.state.backup.as_ref().unwrap().captures.iter();
     let delegates: Vec<String> = captures.map(|entry| entry.job.delegate().to_string()).collect();
     assert_eq!(delegates, ["shop.orders", "shop"]);
+}
+
+fn no_route() -> NetworkCause {
+    NetworkCause::NoRoute {
+        vpc: "vpc-0123456789abcdef0".to_owned(),
+        subnets: vec!["subnet-0123456789abcdef0".to_owned()],
+        route_tables: vec!["rtb-0123456789abcdef0".to_owned()],
+        endpoint: None,
+        ipv6_only: false,
+    }
+}
+
+fn one_zone() -> NetworkCause {
+    NetworkCause::OneZone {
+        zone: "eu-west-1a".to_owned(),
+    }
+}
+
+/// The codes of the open issues about the cluster, with their severities.
+fn codes(scenario: &Scenario) -> Vec<(Code, Severity)> {
+    let issues = scenario.state.issues.values();
+    let about = issues.filter(|issue| issue.cluster.is_some());
+    about.map(|issue| (issue.code, issue.severity)).collect()
+}
+
+/// Ends the open check of the public delegate with these findings.
+fn end_public_check(scenario: &mut Scenario, at: &str, findings: Vec<AccessFinding>) {
+    let [check] = &checks_of(scenario, "shop")[..] else {
+        panic!("{at}: {:?}", scenario.state.checks)
+    };
+    let check = check.clone();
+    scenario.claim(&check, 1, at);
+    let reports = vec![report(findings, Some(endpoint("A")))];
+    scenario.end(&check, 1, checked(), reports);
+    scenario.decide(at);
+}
+
+#[test]
+fn what_the_network_lacks_is_an_issue_until_the_next_check_finds_nothing() {
+    let mut scenario = found(r#"{"name":"orders"}"#);
+    scenario.decide("10:06:10");
+    let private = AccessFinding::PrivateEndpoint {};
+    let lacks = |causes: Vec<NetworkCause>| causes.into_iter().map(AccessFinding::Network);
+    let mut findings = vec![private.clone()];
+    findings.extend(lacks(vec![no_route(), one_zone()]));
+    end_public_check(&mut scenario, "10:06:20", findings);
+    assert_eq!(
+        codes(&scenario),
+        [
+            (Code::EndpointPrivate, Severity::Error),
+            (Code::PrivateNetworkRoute, Severity::Error),
+            (Code::PrivateNetworkZones, Severity::Warning)
+        ]
+    );
+    let mut issues = scenario.state.issues.values();
+    let issue = issues
+        .find(|issue| issue.code == Code::PrivateNetworkRoute)
+        .unwrap();
+    assert_eq!(
+        issue.id.as_str(),
+        "LB-0830:111111111111-eu-west-1/orders/vpc-0123456789abcdef0"
+    );
+    assert_eq!(
+        issue.command.as_deref(),
+        Some(
+            "aws ec2 create-vpc-endpoint --region eu-west-1 --vpc-id vpc-0123456789abcdef0 --vpc-endpoint-type Gateway --service-name com.amazonaws.eu-west-1.s3 --route-table-ids rtb-0123456789abcdef0"
+        )
+    );
+
+    // A delegate that is deployed, and only cut off, is not to be deployed again.
+    scenario.decide("10:11:30");
+    end_public_check(&mut scenario, "10:11:40", lacks(vec![no_route()]).collect());
+    assert_eq!(codes(&scenario), [(Code::PrivateNetworkRoute, Severity::Error)]);
+    scenario.decide("10:14:00");
+    assert!(
+        checks_of(&scenario, "shop").is_empty(),
+        "{:?}",
+        scenario.state.checks
+    );
+
+    scenario.decide("10:16:50");
+    end_public_check(&mut scenario, "10:17:00", vec![private]);
+    assert_eq!(codes(&scenario), [(Code::EndpointPrivate, Severity::Error)]);
+    register(&mut scenario.inventory.primary, "orders");
+    scenario.decide("10:18:00");
+    assert_eq!(checks_of(&scenario, "shop.orders").len(), 1);
+}
+
+#[test]
+fn the_network_is_checked_when_a_private_delegate_claims_nothing() {
+    let mut scenario = found(r#"{"name":"orders"}"#);
+    register(&mut scenario.inventory.primary, "orders");
+    scenario.decide("10:02:00");
+    let check = checks_of(&scenario, "shop.orders")[0].clone();
+    scenario.claim(&check, 1, "10:02:05");
+    scenario.end(&check, 1, checked(), vec![report(Vec::new(), None)]);
+    scenario.decide("10:02:10");
+    assert_eq!(scenario.job("capture").delegate().as_str(), "shop.orders");
+    // Nobody claims the capture; the public delegate looks at the network beside it.
+    scenario.decide("10:04:00");
+    assert!(checks_of(&scenario, "shop").is_empty());
+    scenario.decide("10:07:30");
+    end_public_check(
+        &mut scenario,
+        "10:07:40",
+        vec![AccessFinding::Network(no_route())],
+    );
+    assert!(codes(&scenario).contains(&(Code::PrivateNetworkRoute, Severity::Error)));
+    scenario.decide("10:12:50");
+    end_public_check(&mut scenario, "10:13:00", vec![AccessFinding::PrivateEndpoint {}]);
+    assert!(
+        codes(&scenario).is_empty(),
+        "the delegate is registered: {:?}",
+        codes(&scenario)
+    );
+}
+
+#[test]
+fn a_delegate_that_registers_has_reached_s3_and_its_network_is_checked_at_once() {
+    let mut scenario = found(r#"{"name":"orders"}"#);
+    scenario.decide("10:06:10");
+    end_public_check(
+        &mut scenario,
+        "10:06:20",
+        vec![AccessFinding::Network(no_route())],
+    );
+    register(&mut scenario.inventory.primary, "orders");
+    for registered in scenario.inventory.primary.private.values_mut() {
+        registered.registered_at = time("10:07:10");
+    }
+    scenario.decide("10:07:20");
+    end_public_check(&mut scenario, "10:07:30", vec![AccessFinding::PrivateEndpoint {}]);
+    assert!(codes(&scenario).is_empty(), "{:?}", codes(&scenario));
+    scenario.decide("10:07:40");
+    assert!(
+        checks_of(&scenario, "shop").is_empty(),
+        "{:?}",
+        scenario.state.checks
+    );
+}
+
+#[test]
+fn a_cause_that_aws_cannot_have_said_is_not_shown() {
+    let mut scenario = found(r#"{"name":"orders"}"#);
+    scenario.decide("10:06:10");
+    let wrong = NetworkCause::NoResolver {
+        vpc: "vpc-1; reboot".to_owned(),
+    };
+    end_public_check(&mut scenario, "10:06:20", vec![AccessFinding::Network(wrong)]);
+    assert_eq!(codes(&scenario), [(Code::EndpointPrivate, Severity::Error)]);
 }
 
 /// A scenario with a recovery point, and a restore whose target has no public endpoint.
