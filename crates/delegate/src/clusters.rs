@@ -17,7 +17,7 @@ mod network;
 mod private;
 mod settling;
 
-pub use eks::{Eks, PrivateDelegates};
+pub use eks::{Eks, PrivateNetworks};
 pub use private::PrivateCluster;
 pub use settling::Settling;
 

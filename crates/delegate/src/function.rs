@@ -18,7 +18,7 @@ use lifeboat_system::{SystemClock, SystemRandomness};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::clusters::{Caller, Clusters, Eks, PrivateCluster, PrivateDelegates};
+use crate::clusters::{Caller, Clusters, Eks, PrivateCluster, PrivateNetworks};
 use crate::configuration::Configuration;
 use crate::event::Event;
 use crate::infrastructure::{AwsResources, AwsStacks};
@@ -269,7 +269,7 @@ impl Common {
             }),
         };
         let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
-        let private = PrivateDelegates {
+        let private = PrivateNetworks {
             application: self.configuration.application.clone(),
             side: self.configuration.side,
             role: self.configuration.role.clone(),

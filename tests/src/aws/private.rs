@@ -139,18 +139,18 @@ fn issue_with(reporter: &Reporter, coordinator: &CoordinatorCommands, code: &str
     Ok(issue)
 }
 
-/// Runs the command of the issue.
+/// Runs the command of the issue; returns what it printed.
 fn deploy(
     reporter: &Reporter,
     coordinator: &CoordinatorCommands,
     package: &Package,
     issue: &Value,
     profile: &str,
-) -> Result<()> {
+) -> Result<String> {
     let command = text(&issue["command"]).strip_prefix("lifeboat ");
     let command = command.context("the issue has another command")?;
     let line = format!("{command} --profile {profile} {}", zips(package));
-    coordinator.show(reporter, &line, 0).map(|_| ())
+    Ok(coordinator.show(reporter, &line, 0)?.out)
 }
 
 /// Runs the command that the check of the network gave: the VPC leads nowhere until then, so that what follows proves that it

@@ -25,12 +25,12 @@ pub struct Eks {
     caller: Caller,
     clusters: EksClusters,
     environment: EnvironmentId,
-    private: Option<PrivateDelegates>,
+    private: Option<PrivateNetworks>,
 }
 
 /// What the private delegates of an environment have in common.
 #[derive(Debug, Clone)]
-pub struct PrivateDelegates {
+pub struct PrivateNetworks {
     /// The application.
     pub application: ApplicationName,
     /// The side.
@@ -39,7 +39,7 @@ pub struct PrivateDelegates {
     pub role: Arn,
 }
 
-impl PrivateDelegates {
+impl PrivateNetworks {
     /// Returns the path of the roles.
     fn role_path(&self) -> &str {
         let path = self.role.resource().strip_prefix("role");
@@ -71,7 +71,7 @@ impl Eks {
 
     /// Looks at the networks of these private delegates, too.
     #[must_use]
-    pub fn checking(self, private: PrivateDelegates) -> Self {
+    pub fn checking(self, private: PrivateNetworks) -> Self {
         Self {
             private: Some(private),
             ..self

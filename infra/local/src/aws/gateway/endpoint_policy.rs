@@ -106,6 +106,7 @@ mod tests {
         let need = Need {
             action: "s3:GetObject".to_owned(),
             resource: "arn:aws:s3:::scratch/jobs/x".to_owned(),
+            conditions: Default::default(),
         };
         let caller = Identity { arn: ROLE.to_owned() };
         reason(&json!({"Statement": statements}), Some(&caller), &need, &parts)
@@ -176,6 +177,7 @@ mod tests {
         let need = Need {
             action: "s3:GetObject".to_owned(),
             resource: "arn:aws:s3:::b/k".to_owned(),
+            conditions: Default::default(),
         };
         let refused = |endpoint: &str| policies.refuse(endpoint, None, std::slice::from_ref(&need), &parts);
         let answer = "<R><vpcEndpoint><vpcEndpointId>vpce-1</vpcEndpointId></vpcEndpoint></R>";
