@@ -166,7 +166,11 @@ impl DecisionBuilder<'_> {
         };
         match outcome {
             Outcome::Done(Done::PrivateDelegate(done)) => match done.registration {
-                None => deployment.succeed(self.now),
+                None => {
+                    deployment.succeed(self.now);
+                    // The public delegate looks at once whether the function reaches what it needs.
+                    self.state.checked_at.remove(&self.side_of(&deployment.cluster));
+                }
                 Some(failure) => {
                     deployment.job = None;
                     deployment.fail(failure.problem(), self.now);
@@ -251,7 +255,9 @@ impl DecisionBuilder<'_> {
             .filter(|deployed| deployed.goal == goal);
         if let Some(deployed) = deployed {
             let delay = REGISTERS_WITHIN * (1 << deployment.failures.min(DOUBLINGS));
-            if is_registered || self.now < later(deployed.at, delay) {
+            // What keeps it from registering is an issue, and no other code or network would change it.
+            let is_cut_off = private.network.iter().any(|cause| !cause.is_warning());
+            if is_registered || is_cut_off || self.now < later(deployed.at, delay) {
                 return;
             }
             deployment.failures = deployment.failures.saturating_add(1);

@@ -4,7 +4,7 @@ use lifeboat_jobs::{PrivateDelegateChange, PrivateDelegateDone, PrivateDelegateW
 use lifeboat_model::{Issue, StackOutcome};
 
 use super::private::{
-    checked, checks_of, endpoint, found, found_in, private_report, register, report, restoring_in,
+    checked, checks_of, endpoint, found, found_in, no_route, private_report, register, report, restoring_in,
 };
 use super::*;
 
@@ -103,6 +103,30 @@ fn a_private_cluster_gets_its_delegate_without_a_command() {
     assert_eq!(checks_of(&scenario, "shop.orders").len(), 1);
     scenario.decide("10:40:00");
     assert!(is_idle(&scenario), "nothing has changed");
+}
+
+#[test]
+fn what_a_deployed_delegate_reaches_is_looked_at_at_once_and_it_is_not_deployed_again_for_its_network() {
+    let mut scenario = deploying();
+    ends(&mut scenario, changed(StackOutcome::Created), "10:04:00");
+    let [check] = &checks_of(&scenario, "shop")[..] else {
+        panic!("{:?}", scenario.state.checks)
+    };
+    let check = check.clone();
+    let cut_off = report(vec![AccessFinding::Network(no_route())], Some(endpoint("A")));
+    scenario.claim(&check, 1, "10:04:10");
+    scenario.end(&check, 1, checked(), vec![cut_off]);
+    scenario.decide("10:04:20");
+    let lacking = issue(&scenario, Code::PrivateNetworkRoute).unwrap();
+    assert!(
+        lacking
+            .command
+            .as_deref()
+            .unwrap()
+            .starts_with("aws ec2 create-vpc-endpoint")
+    );
+    scenario.decide("10:30:00");
+    assert!(is_idle(&scenario), "its code has not changed");
 }
 
 #[test]

@@ -228,7 +228,7 @@ fn each_cluster_of_a_backup_is_captured_by_its_own_delegate() {
     assert_eq!(delegates, ["shop.orders", "shop"]);
 }
 
-fn no_route() -> NetworkCause {
+pub(super) fn no_route() -> NetworkCause {
     NetworkCause::NoRoute {
         vpc: "vpc-0123456789abcdef0".to_owned(),
         subnets: vec!["subnet-0123456789abcdef0".to_owned()],
