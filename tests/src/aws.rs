@@ -9,6 +9,7 @@ pub mod client;
 mod coordinator;
 mod deploy;
 mod landing_zone;
+mod networks;
 mod permissions;
 mod private;
 pub mod program;

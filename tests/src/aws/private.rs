@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::client::Client;
 use super::coordinator::CoordinatorCommands;
 use super::deploy::Package;
+use super::networks::break_and_repair;
 use super::rebuild::Stand;
 use super::{PRIMARY, RECOVERY, Scenario, text, zips};
 use crate::environment::Reporter;
@@ -81,7 +82,9 @@ impl Scenario<'_> {
         );
         coordinator.show(reporter, &line, 0)?;
         let issue = issue_with(reporter, coordinator, "LB-0812")?;
-        let said = deploy(reporter, coordinator, package, &issue, "recovery")?;
+        let said = coordinator
+            .show(reporter, &deployment(&issue, "recovery", package)?, 0)?
+            .out;
         ensure!(said.contains("LB-0830"), "the network is not checked: {said}");
         let mut quoted = said.split('`');
         let command = quoted.find(|text| text.starts_with("aws ec2 create-vpc-endpoint "));
@@ -92,6 +95,13 @@ impl Scenario<'_> {
         let look = ["get", "serviceaccount/mail", "--namespace=jobs", "--output=name"];
         let found = target.kubectl_output(&look)?;
         ensure!(found.trim() == "serviceaccount/mail", "{found}");
+
+        reporter.step(
+            "private-network",
+            "Break the network of a private delegate in each way, and repair it",
+        );
+        let deploy = deployment(&issue, "recovery", package)?;
+        break_and_repair(reporter, coordinator, &self.recovery, TARGET, &deploy)?;
         // The functions run in networks in which only the API server and S3 answer.
         let without_route = self.aws.requests_without_route();
         ensure!(
@@ -139,18 +149,11 @@ fn issue_with(reporter: &Reporter, coordinator: &CoordinatorCommands, code: &str
     Ok(issue)
 }
 
-/// Runs the command of the issue; returns what it printed.
-fn deploy(
-    reporter: &Reporter,
-    coordinator: &CoordinatorCommands,
-    package: &Package,
-    issue: &Value,
-    profile: &str,
-) -> Result<String> {
+/// Returns the command of the issue, with the programs of this repository.
+fn deployment(issue: &Value, profile: &str, package: &Package) -> Result<String> {
     let command = text(&issue["command"]).strip_prefix("lifeboat ");
     let command = command.context("the issue has another command")?;
-    let line = format!("{command} --profile {profile} {}", zips(package));
-    Ok(coordinator.show(reporter, &line, 0)?.out)
+    Ok(format!("{command} --profile {profile} {}", zips(package)))
 }
 
 /// Runs the command that the check of the network gave: the VPC leads nowhere until then, so that what follows proves that it

@@ -27,9 +27,9 @@ const AFTER: &str = "Example:
   function that is attached to them. There, the function needs the API server and Amazon S3, by
   a gateway endpoint, an interface endpoint or a NAT gateway, and nothing else.
 
-  Then asks the function what it reaches, reads the VPC, and warns of what keeps the function from
-  Amazon S3 and the API server, each with the command that changes it: DNS, routes, endpoints and
-  policies, security groups, network ACLs, proxies, free addresses.
+  Then asks the function what it reaches, reads the VPC, and warns of what keeps the function
+  from Amazon S3 and the API server, each with the command that changes it: DNS, routes,
+  endpoints and policies, security groups, network ACLs, proxies, free addresses.
 
   Unless access entries have no effect in the cluster, the stack creates the one that lets the
   function read all objects, or restore them. Path and permissions boundary of the role,
