@@ -7,7 +7,7 @@
 //! looks up what takes the place of those that no stack builds, in the recovery environment.
 //!
 //! [`look_up`] reads what the stacks of a recovery are generated from in the recovery environment; [`candidates`] is the
-//! part of it that exists there and may take the place of what a recovery point describes. [`PrivateDelegate::look`] looks at
+//! part of it that exists there and may take the place of what a recovery point describes. [`PrivateFunction::look`] looks at
 //! the network of a private delegate.
 //!
 //! This crate must not depend on a Kubernetes client: objects come in as [`lifeboat_infrastructure::Mentions`].

@@ -4,8 +4,8 @@
 //! multipart upload need `s3:PutObject` (Service Authorization Reference, "Actions, resources, and
 //! condition keys for Amazon S3"). fakecloud evaluates the name of the operation instead, which no
 //! AWS policy contains. So these names are added to the policies that decide: to a role's own
-//! policies when a session of the role sends such a request, and to a bucket's policy together with
-//! its other corrections.
+//! policies and its permissions boundary when a session of the role sends such a request, and to a
+//! bucket's policy together with its other corrections.
 
 use http::Method;
 use http::request::Parts;
@@ -56,7 +56,7 @@ pub(crate) fn role_to_correct(caller: Option<&Identity>, parts: &Parts) -> Optio
     Some((arn.account.to_owned(), role.to_owned()))
 }
 
-/// Adds the missing names to the role's own policies.
+/// Adds the missing names to the role's own policies and to its permissions boundary.
 pub(crate) async fn mend_role(
     upstream: &Upstream,
     (account, role): (String, String),
@@ -87,6 +87,40 @@ pub(crate) async fn mend_role(
             ];
             ask(&put).await?;
         }
+    }
+    let described = ask(&[("Action", "GetRole")]).await?.text();
+    match element(&described, "PermissionsBoundaryArn") {
+        Some(boundary) => mend_policy(upstream, &account, boundary).await,
+        None => Ok(()),
+    }
+}
+
+/// Adds the missing names to a managed policy, in a version that takes the place of its default one.
+async fn mend_policy(upstream: &Upstream, account: &str, arn: &str) -> Result<(), UpstreamError> {
+    let ask = async |pairs: &[(&str, &str)]| -> Result<String, UpstreamError> {
+        let mut all = vec![VERSION, ("PolicyArn", arn)];
+        all.extend_from_slice(pairs);
+        let answer = upstream.query_as_administrator(account, "iam", GLOBAL, form(&all));
+        Ok(answer.await?.text())
+    };
+    let policy = ask(&[("Action", "GetPolicy")]).await?;
+    let Some(version) = element(&policy, "DefaultVersionId") else {
+        return Ok(());
+    };
+    let version = [("Action", "GetPolicyVersion"), ("VersionId", version)];
+    let got = ask(&version).await?;
+    let document = element(&got, "Document").map(decode).unwrap_or_default();
+    let Ok(mut policy) = serde_json::from_str(&document) else {
+        return Ok(());
+    };
+    if add_names(&mut policy) {
+        let document = policy.to_string();
+        let create = [
+            ("Action", "CreatePolicyVersion"),
+            ("PolicyDocument", &document),
+            ("SetAsDefault", "true"),
+        ];
+        ask(&create).await?;
     }
     Ok(())
 }
