@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use super::access::{Worded, is_cluster_of};
 use super::backup::later;
-use super::clusters::{sources, targets};
 use super::decision::DecisionBuilder;
 use super::follow::Step;
 use super::inventory::Registered;
@@ -303,11 +302,7 @@ impl DecisionBuilder<'_> {
         if self.deploys_private_delegates(side) != Some(true) {
             return Vec::new();
         }
-        let (application, found) = (&self.inventory.application, &self.state.found);
-        let known = match side {
-            Side::Primary => sources(application, found),
-            Side::Recovery => targets(application, found),
-        };
+        let known = self.clusters_of(side);
         let environment = self.environment_of(side);
         let private = self.state.private.iter().filter_map(|(arn, private)| {
             let arn = Arn::parse(arn.as_str()).ok()?;
@@ -331,7 +326,7 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    fn registered_of(&self, side: Side) -> &Registered {
+    pub(super) fn registered_of(&self, side: Side) -> &Registered {
         match side {
             Side::Primary => &self.inventory.primary,
             Side::Recovery => &self.inventory.recovery,

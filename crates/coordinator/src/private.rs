@@ -57,11 +57,7 @@ impl DecisionBuilder<'_> {
     fn private_delegate(&self, cluster: &ClusterTarget) -> Option<(DelegateId, &PrivateCluster)> {
         let private = self.state.private.get(cluster.arn.as_str())?;
         let name = cluster.eks_name()?;
-        let is_primary = is_cluster_of(&cluster.arn, &self.inventory.application.primary);
-        let registered = match is_primary {
-            true => &self.inventory.primary,
-            false => &self.inventory.recovery,
-        };
+        let registered = self.registered_of(self.side_of(cluster));
         let is_registered = registered.private.contains_key(&name);
         let is_former = self.is_of_former_cluster(&cluster.arn, &private.endpoint);
         (is_registered && !is_former).then(|| (DelegateId::private(&self.state.application, &name), private))
@@ -122,10 +118,7 @@ impl DecisionBuilder<'_> {
     /// then, so that the network is looked at again at once.
     pub(super) fn is_network_outdated(&self, side: Side) -> bool {
         let environment = self.environment_of(side);
-        let registered = match side {
-            Side::Primary => &self.inventory.primary.private,
-            Side::Recovery => &self.inventory.recovery.private,
-        };
+        let registered = &self.registered_of(side).private;
         self.state.private.iter().any(|(arn, private)| {
             let arn = Arn::parse(arn)
                 .ok()
@@ -210,7 +203,7 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    fn clusters_of(&self, side: Side) -> Vec<ClusterTarget> {
+    pub(super) fn clusters_of(&self, side: Side) -> Vec<ClusterTarget> {
         let (application, found) = (&self.inventory.application, &self.state.found);
         match side {
             Side::Primary => sources(application, found),

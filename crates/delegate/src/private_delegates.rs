@@ -114,7 +114,11 @@ impl PrivateDelegateStacks {
     }
 }
 
-fn eks_name(target: &ClusterTarget) -> Result<ClusterName, Problem> {
+/// Returns the name of a cluster in EKS.
+///
+/// # Errors
+/// If its ARN is not that of an EKS cluster.
+pub(crate) fn eks_name(target: &ClusterTarget) -> Result<ClusterName, Problem> {
     target.eks_name().ok_or_else(|| {
         Problem::of(
             Code::UnsupportedCluster,

@@ -9,7 +9,7 @@ use lifeboat_jobs::{
 use lifeboat_model::{Code, Problem, StackOutcome};
 
 use super::Delegate;
-use crate::private_delegates::PrivateDelegates;
+use crate::private_delegates::{PrivateDelegates, eks_name};
 
 #[async_trait(?Send)]
 impl Handler<PrivateDelegateWork> for Delegate {
@@ -50,12 +50,7 @@ async fn change(
             "report this as a bug of the coordinator",
         )),
         PrivateDelegateChange::Remove {} => {
-            let cluster = target.eks_name().ok_or_else(|| {
-                Problem::of(
-                    Code::UnsupportedCluster,
-                    format!("{} is not the ARN of an EKS cluster", target.arn),
-                )
-            })?;
+            let cluster = eks_name(target)?;
             delegates.remove(&cluster).await?;
             // Only now, because the private delegate would write it again.
             let forgotten = delegates.forget(&cluster).await;
